@@ -1,5 +1,5 @@
 //! The sparse Merkle tree against a plain map, against an independent implementation, and against the attacks.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![expect(clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use proptest::prelude::*;
 use rota_types::hash::{Hash, keccak256};
