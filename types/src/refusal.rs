@@ -111,6 +111,10 @@ codes! {
     KeystoreBudget = 134, "the keystore budget of this slot is used up", state;
     /// An auth names a key the account does not have, or that may not act.
     UnknownKey = 135, "an auth names a key that may not act for this account", state;
+    /// A signature that the threshold does not need.
+    NotMinimal = 136, "a signature could be left out: send no more than the threshold needs", state;
+    /// A key change that does not fit the config in force.
+    DeltaRefused = 137, "the key is not there, is there already, or the config after it breaks a rule", state;
     /// An operation of the system rollup that is not one.
     BadSystemOp = 200, "the payload is not an operation of the system rollup", bytes;
 }
