@@ -129,6 +129,66 @@ impl TransactionList {
         Self::parse(bytes.into(), bytes_max)
     }
 
+    /// Joins lists behind `prefix` into one buffer: each byte is copied once and nothing is hashed again.
+    /// Gives the whole buffer, `prefix ‖ list`, and the list as a part of it.
+    ///
+    /// # Errors
+    /// [`TypesError::TooLarge`] or [`TypesError::TooMany`] when the joined list breaks a limit of
+    /// [`Self::parse`], [`TypesError::Undecodable`] when there is nothing to join.
+    pub fn concat(
+        prefix: &[u8],
+        lists: &[&Self],
+        bytes_max: usize,
+    ) -> Result<(Bytes, Self), TypesError> {
+        let count: usize = lists.iter().map(|list| list.len()).sum();
+        let length: usize = lists.iter().map(|list| list.bytes.len().saturating_sub(4)).sum();
+        let found = length.saturating_add(4);
+        if found > bytes_max {
+            return Err(TypesError::TooLarge { limit: bytes_max, found });
+        }
+        let (limit, what) = (BATCH_TXS_MAX, "transactions");
+        let head = u32::try_from(count).ok().filter(|_| count <= limit);
+        let head = head.ok_or(TypesError::TooMany { what, limit, found: count })?;
+        if count == 0 {
+            return Err(TypesError::Undecodable { reason: "an empty list".into() });
+        }
+        let mut buffer = Vec::with_capacity(prefix.len().saturating_add(found));
+        buffer.extend_from_slice(prefix);
+        buffer.extend_from_slice(&head.to_le_bytes());
+        let mut entries = Vec::with_capacity(count);
+        for list in lists {
+            let at = buffer.len().saturating_sub(prefix.len());
+            // The first transaction of every list stands behind its count of four bytes.
+            let shift = u32::try_from(at.saturating_sub(4))
+                .map_err(|_| TypesError::TooLarge { limit: bytes_max, found })?;
+            entries.extend(list.entries.iter().map(|entry| Entry {
+                start: entry.start.saturating_add(shift),
+                end: entry.end.saturating_add(shift),
+                ..*entry
+            }));
+            buffer.extend_from_slice(list.bytes.get(4..).unwrap_or_default());
+        }
+        let buffer = Bytes::from(buffer);
+        let bytes = buffer.slice(prefix.len()..);
+        Ok((buffer, Self { bytes, entries }))
+    }
+
+    /// The transactions at `indices`, in that order, copied into a list of their own without hashing
+    /// them again; `None` if there are none or an index is past the end.
+    #[must_use]
+    pub fn pick(&self, indices: &[usize]) -> Option<Self> {
+        let head = u32::try_from(indices.len()).ok().filter(|count| *count > 0)?;
+        let mut buffer = head.to_le_bytes().to_vec();
+        let mut entries = Vec::with_capacity(indices.len());
+        for index in indices {
+            let entry = self.entries.get(*index)?;
+            let start = u32::try_from(buffer.len()).ok()?;
+            buffer.extend_from_slice(self.bytes.get(range(entry))?);
+            entries.push(Entry { start, end: u32::try_from(buffer.len()).ok()?, ..*entry });
+        }
+        Some(Self { bytes: buffer.into(), entries })
+    }
+
     /// Number of transactions, at least 1.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -261,6 +321,24 @@ mod tests {
         }
         let again = TransactionList::from_encoded(list.iter().map(|v| v.bytes), 4096).unwrap();
         assert_eq!(again, list);
+    }
+
+    #[test]
+    fn joined_and_picked_lists_equal_parsed_ones() {
+        let (a, b) = (vec![tx(10, b"hello"), tx(11, b"")], vec![tx(12, &[7; 300])]);
+        let parse = |txs: &Vec<Transaction>| TransactionList::parse(encode(txs).into(), 4096);
+        let (one, two) = (parse(&a).unwrap(), parse(&b).unwrap());
+        let whole = parse(&[a, b].concat()).unwrap();
+        let (buffer, joined) = TransactionList::concat(b"head", &[&one, &two], 4096).unwrap();
+        assert_eq!(joined, whole);
+        assert_eq!(buffer, [b"head".to_vec(), whole.bytes().to_vec()].concat());
+        assert_eq!(whole.pick(&[0, 1]).unwrap(), one);
+        assert_eq!(whole.pick(&[2]).unwrap(), two);
+        assert!(whole.pick(&[]).is_none() && whole.pick(&[3]).is_none());
+        assert!(TransactionList::concat(b"", &[], 4096).is_err());
+        let limit = whole.bytes().len();
+        assert!(TransactionList::concat(b"", &[&one, &two], limit).is_ok());
+        assert!(TransactionList::concat(b"", &[&one, &two], limit - 1).is_err());
     }
 
     #[test]
