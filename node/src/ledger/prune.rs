@@ -1,0 +1,94 @@
+//! Pruning: whole segments are unlinked, oldest first; what is still owed is carried forward before.
+
+use super::error::LedgerError;
+use super::record::{BatchKey, Kind, split_height};
+use super::writer::Ledger;
+use crate::limits::LEDGER_HEIGHTS_MAX;
+use rota_types::{Hash, Height};
+use std::collections::BTreeSet;
+
+/// What may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PruneRequest {
+    /// Bytes of segments that may stay; nothing is removed below it.
+    pub bytes_max: u64,
+    /// Records of this height and above are never removed: max(128 slots, validity window) below the tip.
+    pub keep_from: Height,
+    /// Undecided batches that are owed to nobody any more (their incarnation ended); all others are carried forward.
+    pub released: BTreeSet<Hash>,
+}
+
+/// What went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PruneReport {
+    /// Segments unlinked.
+    pub segments: usize,
+    /// Bytes freed.
+    pub bytes: u64,
+    /// Undecided batches written again at the end.
+    pub carried: usize,
+    /// Oldest slot now, if any is kept.
+    pub first: Option<Height>,
+}
+
+impl Ledger {
+    /// Unlinks the oldest segments while the ledger is longer than asked. Everything appended before is synced first.
+    ///
+    /// # Errors
+    /// Of the disk; what was unlinked before stays unlinked.
+    pub fn prune(&mut self, request: &PruneRequest) -> Result<PruneReport, LedgerError> {
+        self.sync()?;
+        let mut report = PruneReport::default();
+        while let Some(oldest) = self.removable(request) {
+            report.carried = report.carried.saturating_add(self.carry_forward(oldest, request)?);
+            self.sync()?;
+            let path = self.place.path(oldest);
+            self.place.disk.remove(&path)?;
+            let mut tables = self.reader.tables_mut();
+            let freed = tables.segments.get(&oldest).map_or(0, |segment| segment.bytes);
+            tables.drop_segment(oldest);
+            report.segments = report.segments.saturating_add(1);
+            report.bytes = report.bytes.saturating_add(freed);
+        }
+        report.first = self.reader.first();
+        Ok(report)
+    }
+
+    /// The oldest segment, if it may go.
+    fn removable(&self, request: &PruneRequest) -> Option<u32> {
+        let tables = self.reader.tables();
+        let (number, segment) = tables.segments.first_key_value()?;
+        let wanted =
+            tables.bytes() > request.bytes_max || tables.heights.len() > LEDGER_HEIGHTS_MAX;
+        (*number != self.number && wanted && segment.newest < request.keep_from).then_some(*number)
+    }
+
+    fn carry_forward(
+        &mut self,
+        segment: u32,
+        request: &PruneRequest,
+    ) -> Result<usize, LedgerError> {
+        let (owed, checkpoint): (Vec<BatchKey>, _) = {
+            let tables = self.reader.tables();
+            let owed = tables.batches.values().filter(|entry| {
+                entry.location.segment == segment
+                    && entry.decided.is_none()
+                    && !request.released.contains(&entry.key.digest)
+            });
+            let newest = tables.checkpoint.filter(|(_, place)| place.segment == segment);
+            (owed.map(|entry| entry.key).collect(), newest)
+        };
+        for key in &owed {
+            if let Some(batch) = self.reader.batch(&key.digest)? {
+                self.write_batch(key, &batch.header, &batch.body)?;
+            }
+        }
+        if let Some((height, location)) = checkpoint {
+            let payload = self.reader.read(Kind::Checkpoint, location)?;
+            if let Some((_, bytes)) = split_height(&payload) {
+                self.append_checkpoint(height, &bytes)?;
+            }
+        }
+        Ok(owed.len())
+    }
+}

@@ -1,0 +1,143 @@
+//! What the ledger keeps in memory: where each kept record is. Bounded by retention and named limits.
+
+use super::record::{BatchKey, Kind, Location};
+use crate::disk::DiskFile;
+use crate::limits::{LEDGER_DECIDED_DIGESTS_MAX, LEDGER_DIGEST_HEIGHTS};
+use rota_types::{Hash, Height};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// One segment file as readers need it.
+#[derive(Clone)]
+pub(super) struct Segment {
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) salt: u64,
+    pub(super) bytes: u64,
+    /// Newest height whose records, or whose batches, it holds.
+    pub(super) newest: Height,
+}
+
+/// One batch still findable by digest.
+#[derive(Clone, Copy)]
+pub(super) struct BatchEntry {
+    pub(super) key: BatchKey,
+    pub(super) location: Location,
+    pub(super) decided: Option<Height>,
+}
+
+/// Places of the records of one height.
+#[derive(Clone, Copy, Default)]
+pub(super) struct HeightEntry {
+    pub(super) slot: Option<Location>,
+    pub(super) header: Option<Location>,
+    pub(super) seal: Option<Location>,
+}
+
+/// A record that became part of the ledger.
+pub(super) enum Entry {
+    Batch { key: BatchKey, location: Location },
+    Slot { height: Height, location: Location, batches: Vec<(Hash, Location)> },
+    Other { kind: Kind, height: Height, location: Location },
+}
+
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) segments: BTreeMap<u32, Segment>,
+    pub(super) batches: BTreeMap<Hash, BatchEntry>,
+    decided: VecDeque<(Height, Hash)>,
+    pub(super) heights: BTreeMap<Height, HeightEntry>,
+    pub(super) checkpoint: Option<(Height, Location)>,
+}
+
+impl Tables {
+    /// Takes in one record, in the order of the log.
+    pub(super) fn apply(&mut self, entry: Entry) {
+        match entry {
+            Entry::Batch { key, location } => {
+                // A copy carried forward by pruning replaces the place, not the decision.
+                let decided = self.batches.get(&key.digest).and_then(|old| old.decided);
+                self.batches.insert(key.digest, BatchEntry { key, location, decided });
+            }
+            Entry::Slot { height, location, batches } => {
+                self.raise(location.segment, height);
+                self.heights.entry(height).or_default().slot = Some(location);
+                for (digest, place) in batches {
+                    self.raise(place.segment, height);
+                    if let Some(entry) = self.batches.get_mut(&digest) {
+                        entry.decided = Some(height);
+                        self.decided.push_back((height, digest));
+                    }
+                }
+                self.forget_old_digests(height);
+            }
+            Entry::Other { kind, height, location } => {
+                self.raise(location.segment, height);
+                match kind {
+                    Kind::Header => {
+                        self.heights.entry(height).or_default().header = Some(location);
+                    }
+                    Kind::Seal => self.heights.entry(height).or_default().seal = Some(location),
+                    Kind::Checkpoint => {
+                        if self.checkpoint.is_none_or(|(newest, _)| newest <= height) {
+                            self.checkpoint = Some((height, location));
+                        }
+                    }
+                    Kind::Batch | Kind::Slot => {}
+                }
+            }
+        }
+    }
+
+    fn raise(&mut self, segment: u32, height: Height) {
+        if let Some(segment) = self.segments.get_mut(&segment) {
+            segment.newest = segment.newest.max(height);
+        }
+    }
+
+    fn forget_old_digests(&mut self, tip: Height) {
+        let oldest_kept = tip.minus(LEDGER_DIGEST_HEIGHTS);
+        while let Some((height, digest)) = self.decided.front().copied() {
+            if height >= oldest_kept && self.decided.len() <= LEDGER_DECIDED_DIGESTS_MAX {
+                break;
+            }
+            self.decided.pop_front();
+            self.batches.remove(&digest);
+        }
+    }
+
+    /// Drops everything that lies in `segment`.
+    pub(super) fn drop_segment(&mut self, segment: u32) {
+        self.segments.remove(&segment);
+        self.batches.retain(|_, entry| entry.location.segment != segment);
+        let batches = &self.batches;
+        self.decided.retain(|(_, digest)| batches.contains_key(digest));
+        let here = |place: &Option<Location>| place.is_some_and(|at| at.segment == segment);
+        self.heights.retain(|_, entry| {
+            if here(&entry.slot) {
+                entry.slot = None;
+            }
+            if here(&entry.header) {
+                entry.header = None;
+            }
+            if here(&entry.seal) {
+                entry.seal = None;
+            }
+            entry.slot.is_some() || entry.header.is_some() || entry.seal.is_some()
+        });
+    }
+
+    /// Newest height with a slot.
+    pub(super) fn tip(&self) -> Option<Height> {
+        self.heights.iter().rev().find(|(_, entry)| entry.slot.is_some()).map(|(height, _)| *height)
+    }
+
+    /// Oldest height with a slot.
+    pub(super) fn first(&self) -> Option<Height> {
+        self.heights.iter().find(|(_, entry)| entry.slot.is_some()).map(|(height, _)| *height)
+    }
+
+    /// Bytes of all segments.
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.values().fold(0, |sum, segment| sum.saturating_add(segment.bytes))
+    }
+}

@@ -1,0 +1,66 @@
+//! Limits of the node: why each number, and what happens at it.
+
+/// Most bytes of one record of a ledger segment: a slot record holds a 16-byte id prefix per transaction,
+/// four million of them fit. Above it the append is refused before anything is written.
+pub const LEDGER_RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// A segment at or above this length is closed and a new one begun: small enough that pruning by whole
+/// segments is fine-grained against 50 GB, large enough that 50 GB is under a thousand files.
+pub const LEDGER_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Heights whose decided batches stay findable by digest in memory; older ones are reached through their slot.
+pub const LEDGER_DIGEST_HEIGHTS: u64 = 256;
+/// Most decided batches findable by digest in memory; above it the oldest are forgotten first (about 100 MB).
+pub const LEDGER_DECIDED_DIGESTS_MAX: usize = 1 << 19;
+/// Most heights a ledger keeps positions for in memory (about 150 MB); at it pruning goes by height,
+/// whatever the bytes.
+pub const LEDGER_HEIGHTS_MAX: usize = 1 << 21;
+/// Most segment files looked at when opening; a folder with more is not one of ours.
+pub const LEDGER_SEGMENTS_MAX: usize = 1 << 16;
+
+/// Bytes gathered in memory before a log file is written to, ahead of its next sync.
+pub const LOG_BUFFER_BYTES: usize = 256 * 1024;
+/// Parts at or above this length are written straight from the caller's memory instead of being copied first.
+pub const LOG_DIRECT_BYTES: usize = 16 * 1024;
+
+/// Most bytes of one guard record; the longest mark is 85.
+pub const GUARD_RECORD_BYTES_MAX: usize = 512;
+/// Guard file length below which it is never rewritten.
+pub const GUARD_COMPACT_BYTES: u64 = 8 * 1024 * 1024;
+/// The guard file is rewritten when it is this many times longer than after its last rewriting.
+pub const GUARD_COMPACT_FACTOR: u64 = 4;
+/// Vote marks kept of the newest heights; above it the lowest rounds are closed for ever.
+pub const GUARD_VOTES_MAX: usize = 1 << 16;
+/// Heights below the newest seal mark whose digest is kept; lower ones are closed for ever.
+pub const GUARD_SEAL_HEIGHTS: u64 = 1024;
+/// Own batches below the newest whose digest is kept: twice the lead a lane may have.
+pub const GUARD_OWN_BATCHES: usize = 4096;
+/// Acknowledgements per lane whose digest is kept: twice the lead a lane may have. Lower ones are closed for ever.
+pub const GUARD_ACKS_PER_LANE: usize = 4096;
+/// Most lanes the guard keeps; far above any validator set, so that sets may change.
+pub const GUARD_LANES_MAX: usize = 4096;
+
+/// Most bytes of one WAL entry: a vote, a proposal of 64 KiB or a polka certificate.
+pub const WAL_RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Most bytes of a height's WAL read back; a height without decision for a day of 5 s rounds stays far below.
+pub const WAL_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Newest heights whose WAL file is kept.
+pub const WAL_HEIGHTS_KEPT: u64 = 2;
+
+/// Items waiting for the commit thread; `push` waits at it.
+pub const COMMIT_QUEUE_ITEMS_MAX: usize = 16 * 1024;
+/// Bytes waiting for the commit thread; `push` waits at it. Part of the 512 MiB of buffers promised.
+pub const COMMIT_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes after which one group is synced although more is waiting: bounds the wait of the first in it.
+pub const COMMIT_GROUP_BYTES: usize = 8 * 1024 * 1024;
+/// Queued bytes from which the commit queue calls itself crowded, so that doors refuse before anyone waits.
+pub const COMMIT_CROWDED_BYTES: usize = COMMIT_QUEUE_BYTES_MAX / 2;
+
+/// Most names read from one folder.
+pub const FOLDER_NAMES_MAX: usize = 1 << 17;
+/// Most bytes of a small file read whole: key file, config, peers.
+pub const SMALL_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+const _: () = assert!(LEDGER_SEGMENT_BYTES + (LEDGER_RECORD_BYTES_MAX as u64) < u32::MAX as u64);
+const _: () = assert!(LEDGER_RECORD_BYTES_MAX > rota_types::limits::BATCH_BODY_BYTES_MAX + 4096);
+const _: () = assert!(COMMIT_QUEUE_BYTES_MAX >= LEDGER_RECORD_BYTES_MAX);
+const _: () = assert!(COMMIT_CROWDED_BYTES > COMMIT_GROUP_BYTES);
+const _: () = assert!(LOG_BUFFER_BYTES > LOG_DIRECT_BYTES);
