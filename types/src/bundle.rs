@@ -102,7 +102,7 @@ pub enum Verified {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("check {check} failed: {error}")]
 pub struct BundleError {
-    /// `decode`, `version`, `genesis`, `header`, `validators`, `seal`, `transaction`, `namespace`, `path` or `account`.
+    /// `checksum`, `decode`, `version`, `genesis`, `header`, `validators`, `seal`, `transaction`, `namespace`, `path` or `account`.
     pub check: &'static str,
     /// What was wrong.
     pub error: TypesError,
@@ -123,18 +123,34 @@ pub fn account_key(keystore_id: &Hash) -> Hash {
 }
 
 impl FinalityBundle {
-    /// The file's bytes.
+    /// The file's bytes: the encoding, then keccak256 of it.
+    ///
+    /// The checksum proves nothing against a liar; it makes a damaged file a refused one. Without it one
+    /// flipped bit turns a true absence of one rollup or account into a true absence of another.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        encode(self)
+        let mut bytes = encode(self);
+        let checksum = keccak256(&bytes);
+        bytes.extend_from_slice(&checksum.0);
+        bytes
     }
 
     /// Decodes a file of at most [`BUNDLE_FILE_BYTES_MAX`] bytes.
     ///
     /// # Errors
-    /// [`BundleError`] with check `decode`.
+    /// [`BundleError`] with check `checksum` or `decode`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
-        decode(bytes, BUNDLE_FILE_BYTES_MAX).map_err(at("decode"))
+        let (body, checksum) = bytes.split_last_chunk::<32>().ok_or(BundleError {
+            check: "decode",
+            error: TypesError::Undecodable { reason: "a file that ends early".into() },
+        })?;
+        if bytes.len() > BUNDLE_FILE_BYTES_MAX {
+            let error =
+                TypesError::TooLarge { limit: BUNDLE_FILE_BYTES_MAX, found: bytes.len() };
+            return Err(BundleError { check: "decode", error });
+        }
+        same("checksum", "the file's checksum", keccak256(body).0 == *checksum)?;
+        decode(body, BUNDLE_FILE_BYTES_MAX).map_err(at("decode"))
     }
 
     /// Verifies everything against a trusted genesis document. No network, no clock.
