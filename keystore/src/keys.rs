@@ -206,16 +206,8 @@ impl PublicKey {
     }
 
     fn verify_ed25519(&self, digest: &Hash, signature: &[u8]) -> bool {
-        let (Ok(key), Ok(signature)) =
-            (<[u8; 32]>::try_from(self.bytes.as_slice()), <[u8; 64]>::try_from(signature))
-        else {
-            return false;
-        };
-        ed25519_zebra::VerificationKey::try_from(key)
-            .and_then(|key| {
-                key.verify(&ed25519_zebra::Signature::from_bytes(&signature), &digest.0)
-            })
-            .is_ok()
+        <[u8; 32]>::try_from(self.bytes.as_slice())
+            .is_ok_and(|key| ed25519_verify(&key, &digest.0, signature))
     }
 
     fn verify_secp256k1(&self, digest: &Hash, signature: &[u8]) -> bool {
@@ -236,6 +228,17 @@ impl PublicKey {
         };
         signature.normalize_s() == signature && key.verify_prehash(&digest.0, &signature).is_ok()
     }
+}
+
+/// The consensus rule for Ed25519: ZIP-215, cofactored, over any message. The batch verifier of the same crate
+/// gives the same answers; no other crate may judge.
+#[must_use]
+pub fn ed25519_verify(key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    <[u8; 64]>::try_from(signature).is_ok_and(|signature| {
+        ed25519_zebra::VerificationKey::try_from(*key)
+            .and_then(|key| key.verify(&ed25519_zebra::Signature::from_bytes(&signature), message))
+            .is_ok()
+    })
 }
 
 /// The refusal that names a kind by its number.

@@ -53,10 +53,7 @@ impl Params {
     /// Cooldown of a freezing key in slots, rounded up.
     #[must_use]
     pub const fn cooldown_slots(&self) -> u64 {
-        match COOLDOWN_MS.checked_div(self.slot_ms) {
-            Some(slots) => slots.saturating_add(1),
-            None => u64::MAX,
-        }
+        if self.slot_ms == 0 { u64::MAX } else { COOLDOWN_MS.div_ceil(self.slot_ms) }
     }
 
     /// One author's share of the slot's work units.
