@@ -117,7 +117,7 @@ impl fmt::Display for KeyKind {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct PublicKey {
     kind: KeyKind,
-    #[serde(serialize_with = "as_hex")]
+    #[serde(rename = "public_key", serialize_with = "as_hex")]
     bytes: Vec<u8>,
 }
 

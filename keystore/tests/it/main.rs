@@ -4,5 +4,7 @@
 mod attacks;
 mod common;
 mod encoding;
+mod formats;
 mod order;
 mod signatures;
+mod walk;
