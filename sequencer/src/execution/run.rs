@@ -1,0 +1,180 @@
+//! One slot's pass over its transactions, in order.
+
+use super::record::{DecidedSlot, OrderedBatch};
+use super::state::OrderState;
+use crate::batch::Batch;
+use crate::limits::COPY_HEIGHTS_MIN;
+use crate::order::{
+    BatchRef, IdPrefix, LaneRun, Place, ReplayWindow, SkipRules, count, interleave, prefix,
+};
+use rota_keystore::order::Outcome;
+use rota_keystore::{KeystoreState, SlotPayload, execute_slot};
+use rota_types::namespace::Namespaces;
+use rota_types::transaction::TxView;
+use rota_types::{Hash, RefusalCode, RollupId, ValidatorKey, ValidatorSet};
+use std::collections::BTreeMap;
+
+/// What a slot's pass yields.
+#[derive(Default)]
+pub(crate) struct Pass {
+    pub(crate) batches: Vec<OrderedBatch>,
+    pub(crate) skips: Vec<(u32, RefusalCode)>,
+    pub(crate) prefixes: Vec<IdPrefix>,
+    pub(crate) namespaces: Namespaces,
+    pub(crate) keystore: Vec<Outcome>,
+    pub(crate) tx_count: u64,
+    pub(crate) byte_count: u64,
+    /// Per lane: bytes of old copies, and all bytes.
+    pub(crate) copies: BTreeMap<ValidatorKey, (u64, u64)>,
+}
+
+/// A keystore operation that waits for the slot's end.
+struct Queued<'a> {
+    payload: SlotPayload<'a>,
+    id: Hash,
+    bytes: u64,
+}
+
+/// Orders and executes all transactions of `decided`. The window must have been advanced to its slot.
+pub(crate) fn pass(
+    decided: &DecidedSlot,
+    proposal_id: &Hash,
+    validators: &ValidatorSet,
+    validity_slots: u64,
+    order: &OrderState,
+    window: &mut ReplayWindow,
+    keystore: &mut KeystoreState,
+) -> Pass {
+    let slot = decided.proposal.slot;
+    let txs = decided.lanes.iter().flatten().map(|batch| batch.body().len()).sum();
+    let mut pass = Pass { prefixes: Vec::with_capacity(txs), ..Pass::default() };
+    let mut queue = Vec::new();
+    let mut rules = SkipRules::new(slot, validity_slots, order.quotas());
+    window.reserve(txs);
+    for (rank, batch) in ordered(decided, proposal_id, validators) {
+        let mut lane = Lane { rank, copied: 0, bytes: 0 };
+        for view in batch.body().iter() {
+            pass.transaction(decided, &view, &mut lane, &mut rules, window, &mut queue);
+        }
+        let sums = pass.copies.entry(batch.position().lane).or_insert((0, 0));
+        sums.0 = sums.0.saturating_add(lane.copied);
+        sums.1 = sums.1.saturating_add(lane.bytes);
+        pass.batches.push(OrderedBatch {
+            digest: batch.digest(),
+            position: batch.position(),
+            txs: u32::try_from(batch.body().len()).unwrap_or(u32::MAX),
+        });
+    }
+    let authors = u32::try_from(validators.len()).unwrap_or(u32::MAX);
+    pass.run_keystore(queue, slot, authors, window, keystore);
+    pass
+}
+
+/// Batches in slot order, with the rank of each one's lane.
+fn ordered<'a>(
+    decided: &'a DecidedSlot,
+    proposal_id: &Hash,
+    validators: &ValidatorSet,
+) -> impl Iterator<Item = (u32, &'a Batch)> {
+    let rank = |lane: &ValidatorKey| validators.index_of(lane).unwrap_or(usize::MAX);
+    let runs: Vec<_> = decided
+        .proposal
+        .cut
+        .iter()
+        .zip(&decided.lanes)
+        .map(|(entry, run)| LaneRun { rank: rank(&entry.position.lane), batches: run.len() })
+        .collect();
+    let order = interleave(proposal_id, validators.len(), &runs);
+    order.into_iter().filter_map(move |BatchRef { lane, batch }| {
+        let rank = u32::try_from(runs.get(lane)?.rank).unwrap_or(u32::MAX);
+        Some((rank, decided.lanes.get(lane)?.get(batch)?.as_ref()))
+    })
+}
+
+struct Lane {
+    rank: u32,
+    copied: u64,
+    bytes: u64,
+}
+
+impl Pass {
+    fn transaction<'a>(
+        &mut self,
+        decided: &DecidedSlot,
+        view: &TxView<'a>,
+        lane: &mut Lane,
+        rules: &mut SkipRules<'_>,
+        window: &mut ReplayWindow,
+        queue: &mut Vec<Queued<'a>>,
+    ) {
+        // A slot's bodies are far below 2³² transactions: genesis limits them and the ledger's record bounds them.
+        let index = u32::try_from(self.prefixes.len()).unwrap_or(u32::MAX);
+        let height = decided.height();
+        let bytes = count(view.bytes.len());
+        self.prefixes.push(prefix(&view.id));
+        lane.bytes = lane.bytes.saturating_add(bytes);
+        if view.rollup == RollupId::SYSTEM {
+            self.skips.push((index, RefusalCode::BadSystemOp));
+            return;
+        }
+        match rules.judge(view, Place { height, index }, window) {
+            Ok(()) if view.rollup == RollupId::KEYSTORE => queue.push(Queued {
+                payload: SlotPayload {
+                    position: u64::from(index),
+                    author: lane.rank,
+                    valid_until: view.valid_until_slot,
+                    payload: view.payload(),
+                },
+                id: view.id,
+                bytes,
+            }),
+            Ok(()) => self.order(view.rollup, view.id, bytes),
+            Err((code, earlier)) => {
+                let old = |place: Place| place.height.plus(COPY_HEIGHTS_MIN) <= height;
+                if earlier.is_some_and(old) {
+                    lane.copied = lane.copied.saturating_add(bytes);
+                }
+                self.skips.push((index, code));
+            }
+        }
+    }
+
+    fn order(&mut self, rollup: RollupId, id: Hash, bytes: u64) {
+        self.namespaces.push(rollup, id, bytes);
+        self.tx_count = self.tx_count.saturating_add(1);
+        self.byte_count = self.byte_count.saturating_add(bytes);
+    }
+
+    /// Executes the keystore's operations by its own rule of order; what it refuses is skipped with its code.
+    fn run_keystore(
+        &mut self,
+        queue: Vec<Queued<'_>>,
+        slot: rota_types::Slot,
+        authors: u32,
+        window: &mut ReplayWindow,
+        keystore: &mut KeystoreState,
+    ) {
+        if queue.is_empty() {
+            return;
+        }
+        let payloads = queue.iter().map(|queued| queued.payload);
+        self.keystore = execute_slot(keystore, payloads, slot, authors);
+        assert_eq!(self.keystore.len(), queue.len(), "the keystore answers every payload");
+        let mut refused = Vec::new();
+        for ((position, outcome), queued) in self.keystore.iter().zip(&queue) {
+            assert_eq!(*position, queued.payload.position, "the keystore answers in order");
+            if let Err(refusal) = outcome {
+                refused.push((u32::try_from(*position).unwrap_or(u32::MAX), refusal.code));
+                window.revoke(&queued.id);
+            }
+        }
+        for queued in &queue {
+            let index = u32::try_from(queued.payload.position).unwrap_or(u32::MAX);
+            if refused.binary_search_by_key(&index, |(at, _)| *at).is_err() {
+                self.order(RollupId::KEYSTORE, queued.id, queued.bytes);
+            }
+        }
+        self.skips.extend(refused);
+        self.skips.sort_unstable_by_key(|(index, _)| *index);
+    }
+}

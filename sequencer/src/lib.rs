@@ -1,0 +1,13 @@
+//! Accept transactions, batch them, order slots, execute them.
+
+pub mod batch;
+pub mod error;
+pub mod execution;
+pub mod lane_view;
+pub mod lanes;
+pub mod limits;
+pub mod order;
+pub mod slot;
+
+pub use batch::Batch;
+pub use lane_view::{Coverage, LaneTip, LaneView};

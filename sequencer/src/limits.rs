@@ -1,0 +1,81 @@
+//! Limits of the sequencer: why each number, and what happens at it.
+
+// ---- lanes ----
+
+/// Shortest time between two own batches in milliseconds: a batch costs two syncs and n signatures, so
+/// tiny ones are gathered; at it the batch waits.
+pub const SEAL_GAP_MS_MIN: u64 = 20;
+/// How long a batch that is not full waits in milliseconds while another is in flight.
+pub const SEAL_WAIT_MS_MIN: u64 = 100;
+/// The same per validator: n lanes of n acknowledgements each stay below 100 certificates a second.
+pub const SEAL_WAIT_MS_PER_VALIDATOR: u64 = 10;
+/// How long a new certificate waits for the next own batch in milliseconds before it travels alone.
+pub const CERTIFICATE_WAIT_MS_MAX: u64 = 20;
+/// Shortest time between two verifications of received certificates in milliseconds: only the newest of a
+/// lane is verified, so the cost does not grow with the number of batches.
+pub const VERIFY_GAP_MS_MIN: u64 = 250;
+/// Most bytes of submissions that wait for the own lane: sixteen full batches. Beyond it submissions are
+/// refused `Limited`.
+pub const SUBMISSION_QUEUE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Most submissions that wait for the own lane; each costs a signature when it is receipted.
+pub const SUBMISSION_QUEUE_MAX: usize = 16 * 1024;
+/// When a refused submitter may come again, in milliseconds: a sixteenth of the queue is gone by then.
+pub const SUBMISSION_RETRY_MS: u64 = 250;
+/// Batches of one lane held here that cannot be acknowledged yet (their parent is missing, or the lead limit
+/// is met): what one author sends ahead within a network delay. Beyond it the newest is dropped, and asked
+/// for again by a statement.
+pub const UNACKED_BATCHES_MAX: usize = 32;
+/// Headers at one place of a lane: the one acknowledged, and another that may be certified.
+pub const BRANCHES_MAX: usize = 2;
+/// Bytes of batch bodies held in memory: what two full slots of a common network take. Beyond it the oldest are
+/// read from the ledger when they are asked for.
+pub const BODIES_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Own batches sent to one validator ahead of its acknowledgement; bounds what a slow one holds of its
+/// stream's queue.
+pub const WINDOW_BATCHES_MAX: u64 = 64;
+/// The same in bytes: sixteen full batches, a second of one lane at the speed that is aimed at.
+pub const WINDOW_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// How long an acknowledgement may be missing in milliseconds before the batch is sent again.
+pub const RESEND_MS_MIN: u64 = 1_000;
+/// Longest pause between two sendings of the same batch in milliseconds.
+pub const RESEND_MS_MAX: u64 = 8_000;
+/// Shortest time between two statements about one lane in milliseconds, each of which may cost its author a
+/// window of batches.
+pub const STATEMENT_GAP_MS_MIN: u64 = 500;
+/// How often a missing header or an own batch is asked for again, in milliseconds.
+pub const ASK_GAP_MS: u64 = 500;
+/// Shortest time between two answers to one validator's tips in milliseconds: each may cost a certificate
+/// per lane.
+pub const SHARE_GAP_MS_MIN: u64 = 100;
+/// Most bytes of a lane message: the frame of the stream class it travels on.
+pub const LANE_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// Most headers in one message; a signed header takes 188 bytes.
+pub const HEADERS_PER_MESSAGE_MAX: usize = 64;
+/// Certification times kept for the median that the mempool's ranks wait by.
+pub const CERTIFICATION_TIMES_MAX: usize = 32;
+
+const _: () = assert!(LANE_MESSAGE_BYTES_MAX >= 256 + rota_types::limits::VALIDATORS_MAX * 96);
+const _: () = assert!(LANE_MESSAGE_BYTES_MAX >= 8 + HEADERS_PER_MESSAGE_MAX * 200);
+const _: () = assert!(LANE_MESSAGE_BYTES_MAX >= 8 + rota_types::limits::VALIDATORS_MAX * 80);
+const _: () = assert!(SUBMISSION_QUEUE_BYTES_MAX >= rota_types::limits::BATCH_BODY_BYTES_MAX as u64);
+const _: () = assert!(WINDOW_BYTES_MAX >= rota_types::limits::BATCH_BODY_BYTES_MAX as u64);
+
+// Slots, order, execution.
+
+/// Slots for which a voter keeps its note of certified tips: the current one, and those that a late proposal may name.
+pub const DEADLINE_NOTES_MAX: usize = 4;
+/// Most bytes of a decided record: proposal, certificate, and a digest for each of 2,048 batches of 128 lanes.
+pub const DECIDED_RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most bytes of an executed record: sixteen bytes for each of some 16 million transactions.
+pub const EXECUTED_RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most bytes of a checkpoint: the keystore's accounts at about 1 KiB each; the replay window is not inside.
+pub const CHECKPOINT_BYTES_MAX: usize = 4 * 1024 * 1024 * 1024 - 1;
+/// How many heights earlier a transaction was ordered for a repetition to count as a copy: a client that posts to
+/// four nodes, or an outage, must not punish honest lanes.
+pub const COPY_HEIGHTS_MIN: u64 = 3;
+/// Copies above a quarter of a lane's bytes in a slot halve its share of the next.
+pub const COPY_SHARE_DIVISOR: u64 = 4;
+/// Slots without such copies that double the share back.
+pub const COPY_SLOTS_CLEAN: u8 = 8;
+/// Most halvings: at 2⁻¹⁶ of its share a lane has one batch a slot.
+pub const COPY_HALVINGS_MAX: u8 = 16;
