@@ -1,7 +1,15 @@
 //! One validator or full node: disk, clock, network, RPC, CLI, web page.
 
+pub mod api;
+pub mod config;
 pub mod disk;
+pub mod error;
 pub mod guard;
+pub mod home;
+pub mod index;
+pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod provision;
+pub mod rpc;
 pub mod wal;

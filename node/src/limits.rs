@@ -54,6 +54,13 @@ pub const COMMIT_GROUP_BYTES: usize = 8 * 1024 * 1024;
 /// Queued bytes from which the commit queue calls itself crowded, so that doors refuse before anyone waits.
 pub const COMMIT_CROWDED_BYTES: usize = COMMIT_QUEUE_BYTES_MAX / 2;
 
+/// Memory the index's cache may take.
+pub const INDEX_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// Pause between the index's own writes to its files; what is lost with them is read from the ledger again.
+pub const INDEX_FLUSH_MS: u64 = 1_000;
+/// Entries put into the index as one atomic step at most; a slot with more takes several, its height in the last.
+pub const INDEX_STEP_ENTRIES: usize = 64 * 1024;
+
 /// Most names read from one folder.
 pub const FOLDER_NAMES_MAX: usize = 1 << 17;
 /// Most bytes of a small file read whole: key file, config, peers.
