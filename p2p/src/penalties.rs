@@ -33,7 +33,8 @@ pub(crate) struct Penalties {
 fn points(offence: Offence, validator: bool) -> f64 {
     match offence {
         Offence::LyingAnswer => -limits::SCORE_GRAYLIST,
-        Offence::Oversize => 1_000.0,
+        // Points fade by the second: two of these must still be a ban.
+        Offence::Oversize => 1_100.0,
         Offence::Malformed | Offence::BadSignature => 500.0,
         Offence::Flood => 250.0,
         Offence::InvalidGossip => 200.0,
@@ -110,9 +111,9 @@ mod tests {
     fn offences_add_up_and_are_forgotten() {
         let (mut penalties, peer, now) =
             (Penalties::default(), PeerId::random(), crate::clock::now());
-        assert_eq!(penalties.add(peer, Offence::Oversize, true, now), Sentence::Score(-1000.0));
+        assert_eq!(penalties.add(peer, Offence::Oversize, true, now), Sentence::Score(-1100.0));
         let later = now + limits::SCORE_HALF_LIFE;
-        assert!((penalties.score(&peer, later) + 500.0).abs() < 1e-6);
+        assert!((penalties.score(&peer, later) + 550.0).abs() < 1e-6);
         let much_later = now + limits::SCORE_HALF_LIFE * 20;
         assert!(penalties.score(&peer, much_later).abs() < f64::EPSILON);
     }

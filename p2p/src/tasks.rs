@@ -87,6 +87,8 @@ pub(crate) enum End {
 pub(crate) enum Report {
     /// A hello is finished on both sides.
     Up { connection: ConnectionId, identity: Option<Identity>, agent: String, known: Option<Known> },
+    /// We refuse a remote's hello; the session ends soon.
+    Refused { connection: ConnectionId, peer: PeerId, error: HelloError },
     /// A session is over; the connection is to be closed.
     Ended { connection: ConnectionId, peer: PeerId, end: End },
     /// A ping came back.

@@ -93,7 +93,7 @@ async fn an_oversize_frame_is_refused_before_it_is_there_and_punished() {
     let mut attacker = Attacker::connect(node.peer(), node.address().await).await;
     let mut control = attacker.join(Some(identity(9))).await;
     node.up().await;
-    // 1,000 points each; the second is the ban.
+    // Two of these are a ban.
     for _ in 0..2 {
         let mut votes = attacker.open("direct/votes").await.unwrap();
         let announced = u32::try_from(Class::Votes.frame_bytes_max() + 1).unwrap();

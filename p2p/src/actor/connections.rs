@@ -47,6 +47,8 @@ pub(super) struct Connection {
     /// When the hello was finished.
     pub(super) up_at: Option<Instant>,
     pub(super) quiet: bool,
+    /// Whether the failure of its hello was told.
+    pub(super) refused: bool,
     /// Control frames to the session.
     pub(super) mailbox: mpsc::Sender<Control>,
     /// Version of the address book the remote was sent.
@@ -102,6 +104,7 @@ impl Actor {
             cancel,
             up_at: None,
             quiet: false,
+            refused: false,
             mailbox,
             book_sent: 0,
             parked: Vec::new(),

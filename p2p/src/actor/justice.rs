@@ -67,9 +67,13 @@ impl Actor {
     }
 
     /// Logged once per peer, at a level an operator sees if we dialed it.
-    fn on_refused(&mut self, id: ConnectionId, peer: PeerId, error: HelloError) {
+    pub(super) fn on_refused(&mut self, id: ConnectionId, peer: PeerId, error: HelloError) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        // Once per connection: first as a refusal, then as the end of its session.
+        if std::mem::replace(&mut connection.refused, true) {
+            return;
+        }
         self.shared.counters.hello_failures.increment(1);
-        let Some(connection) = self.connections.get(&id) else { return };
         let (direction, address) = (connection.direction, connection.address.clone());
         let noise = matches!(error, HelloError::Stream(_) | HelloError::Timeout);
         if self.refusals_logged.len() >= limits::REFUSALS_LOGGED_MAX {

@@ -193,6 +193,9 @@ impl Actor {
             Report::Up { connection, identity, agent, known } => {
                 self.on_up(connection, identity, agent, known);
             }
+            Report::Refused { connection, peer, error } => {
+                self.on_refused(connection, peer, error);
+            }
             Report::Ended { connection, peer, end } => self.on_ended(connection, peer, end),
             Report::Rtt { connection, rtt } => self.on_rtt(connection, rtt),
             Report::Quiet { connection, quiet } => self.on_quiet(connection, quiet),

@@ -111,6 +111,10 @@ async fn greet(context: &Context, session: &mut Session) -> Result<Greeted, Hell
     let (identity, at) = match check(context, &session.peer, &hello) {
         Ok(checked) => checked,
         Err(error) => {
+            // Told before the farewell: the remote may close the connection, and this session
+            // with it, before the farewell is over.
+            let (connection, peer) = (session.connection, session.peer);
+            context.report(Report::Refused { connection, peer, error: error.clone() }).await;
             refuse(&mut stream, &error).await;
             return Err(error);
         }
