@@ -7,6 +7,7 @@ pub mod lane_view;
 pub mod lanes;
 pub mod limits;
 pub mod order;
+pub mod seals;
 pub mod slot;
 
 pub use batch::Batch;

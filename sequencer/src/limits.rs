@@ -79,3 +79,24 @@ pub const COPY_SHARE_DIVISOR: u64 = 4;
 pub const COPY_SLOTS_CLEAN: u8 = 8;
 /// Most halvings: at 2⁻¹⁶ of its share a lane has one batch a slot.
 pub const COPY_HALVINGS_MAX: u8 = 16;
+
+// Seals.
+
+/// Most bytes of a seal message; the largest is a seal of 128 validators or a header.
+pub const SEAL_MESSAGE_BYTES_MAX: usize = 1024;
+/// How far above the last executed height signatures are kept: others may be a few slots ahead, and whoever is further
+/// behind gets the seals by catch-up.
+pub const SEAL_AHEAD_MAX: u64 = 16;
+/// Sealed heights kept in memory for validators that lack the seal.
+pub const SEAL_KEPT_MAX: usize = 64;
+/// Executed heights that are not sealed; beyond it the oldest are left to a later seal, which covers them by its
+/// header's parents.
+pub const SEAL_UNSEALED_MAX: usize = 256;
+/// How often own signatures of heights that are not sealed are sent again, in milliseconds.
+pub const SEAL_RESEND_MS: u64 = 1_000;
+/// How many heights' signatures are sent again at once.
+pub const SEAL_RESEND_HEIGHTS_MAX: usize = 8;
+/// Headers of others kept per height for a safety alarm.
+pub const SEAL_HEADERS_MAX: usize = 4;
+const _: () = assert!(SEAL_MESSAGE_BYTES_MAX >= 16 + 32 + 48 + 4 + rota_types::limits::VALIDATORS_MAX / 8);
+const _: () = assert!(SEAL_MESSAGE_BYTES_MAX > rota_types::header::HEADER_PACKED_BYTES);

@@ -1,6 +1,7 @@
 //! The state that decides order: lanes, registry, accepted evidence. `order_root` commits it.
 
 use crate::lane_view::LaneTip;
+use crate::lanes::LaneTerms;
 use crate::limits::{COPY_HALVINGS_MAX, COPY_SHARE_DIVISOR, COPY_SLOTS_CLEAN};
 use crate::order::Quotas;
 use crate::slot::empty_tip;
@@ -15,7 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A lane as the executed slots leave it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct LaneState {
-    /// Decided tip; its position names the incarnation in force.
+    /// Generation in force; the tip's own may be older.
+    pub incarnation: Incarnation,
+    /// Decided tip.
     pub tip: LaneTip,
     /// Closed by evidence; no batch of this incarnation is cut any more.
     pub closed: bool,
@@ -59,10 +62,10 @@ impl OrderState {
     #[must_use]
     pub fn genesis(genesis: &Genesis, validators: &ValidatorSet) -> Self {
         let lanes = validators.as_slice().iter().map(|validator| {
-            let position =
-                LanePosition { lane: validator.key, incarnation: Incarnation(0), seq: Seq(0) };
-            let tip = empty_tip(position);
-            (validator.key, LaneState { tip, closed: false, halvings: 0, clean_slots: 0 })
+            let incarnation = Incarnation(0);
+            let tip = empty_tip(LanePosition { lane: validator.key, incarnation, seq: Seq(0) });
+            let state = LaneState { incarnation, tip, closed: false, halvings: 0, clean_slots: 0 };
+            (validator.key, state)
         });
         Self {
             lanes: lanes.collect(),
@@ -97,6 +100,22 @@ impl OrderState {
         Share { bytes: halved(self.share.bytes), txs: halved(self.share.txs) }
     }
 
+    /// Terms of all lanes for the next height, as [`crate::lanes`] takes them.
+    #[must_use]
+    pub fn terms(&self) -> Vec<LaneTerms> {
+        let terms = |(lane, state): (&ValidatorKey, &LaneState)| {
+            let share = self.share(lane);
+            LaneTerms {
+                incarnation: state.incarnation,
+                closed: state.closed,
+                slot_bytes_max: share.bytes,
+                slot_txs_max: share.txs,
+                tip: state.tip,
+            }
+        };
+        self.lanes.iter().map(terms).collect()
+    }
+
     /// Whether this evidence would be new: about a validator, not accepted before, and of a double batch only in an
     /// open lane's incarnation. Signatures are the caller's to verify.
     #[must_use]
@@ -105,7 +124,7 @@ impl OrderState {
         let offence = self.offence(evidence);
         let open = match evidence {
             Evidence::DoubleBatch(pair) => self.lanes.get(&culprit).is_some_and(|lane| {
-                !lane.closed && lane.tip.position.incarnation == pair.0.header.position.incarnation
+                !lane.closed && lane.incarnation == pair.0.header.position.incarnation
             }),
             _ => true,
         };
@@ -120,7 +139,7 @@ impl OrderState {
 
     fn offence(&self, evidence: &Evidence) -> Offence {
         let culprit = evidence.culprit();
-        let in_force = self.lanes.get(&culprit).map(|lane| lane.tip.position.incarnation);
+        let in_force = self.lanes.get(&culprit).map(|lane| lane.incarnation);
         let (kind, incarnation) = match evidence {
             Evidence::DoubleBatch(pair) => (0, Some(pair.0.header.position.incarnation)),
             Evidence::DoubleVote(_) => (1, in_force),

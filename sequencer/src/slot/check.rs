@@ -112,7 +112,7 @@ fn judge_entry(
     let lane = position.lane;
     let bad = |reason| SlotFault::BadCertificate { lane, reason };
     let state = parent.order.lane(&lane).ok_or(bad("no such lane"))?;
-    if state.closed || position.incarnation != state.tip.position.incarnation {
+    if state.closed || position.incarnation != state.incarnation {
         return Err(bad("the lane is closed, or it is another incarnation"));
     }
     let tip = &state.tip;

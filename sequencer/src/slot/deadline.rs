@@ -54,7 +54,7 @@ impl SlotDesk {
             let Some(furthest) = lanes.furthest_within(lane, share.bytes, share.txs) else {
                 continue;
             };
-            let incarnation = state.tip.position.incarnation;
+            let incarnation = state.incarnation;
             if noted.position.incarnation != incarnation
                 || furthest.position.incarnation != incarnation
             {

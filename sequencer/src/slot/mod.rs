@@ -94,7 +94,7 @@ impl SlotDesk {
             };
             let position = furthest.position;
             if state.closed
-                || position.incarnation != state.tip.position.incarnation
+                || position.incarnation != state.incarnation
                 || position.seq <= tip.position.seq
             {
                 continue;
