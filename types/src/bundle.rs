@@ -21,7 +21,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 /// Version of the file.
 pub const BUNDLE_VERSION: u16 = 1;
 /// Silo of account leaves in the keystore tree: `key = keccak256(silo ‖ keystore id)`.
-pub const AUTH_SILO: &[u8] = b"rota/keystore/auth/v1";
+pub const AUTH_SILO: u8 = 1;
 
 /// What the bundle shows under the sealed header.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -119,7 +119,7 @@ fn same(check: &'static str, what: &'static str, ok: bool) -> Result<(), BundleE
 /// Key of an account in the keystore tree.
 #[must_use]
 pub fn account_key(keystore_id: &Hash) -> Hash {
-    keccak256_concat(&[AUTH_SILO, &keystore_id.0])
+    keccak256_concat(&[&[AUTH_SILO], &keystore_id.0])
 }
 
 impl FinalityBundle {

@@ -394,7 +394,7 @@ def check_subject(bundle):
         require(entry is None or list_root(ids) == entry[2], "path", "namespace root")
         return {"subject": "namespace", "rollup": namespace[0], "count": len(ids)}
     keystore_id, leaf, proof = fields
-    key = keccak256(b"rota/keystore/auth/v1", keystore_id)
+    key = keccak256(b"\x01", keystore_id)
     check_smt(proof, header["keystore_root"], key, leaf, "account")
     said = {"subject": "account", "keystore_id": keystore_id.hex()}
     return said | {"present": leaf is not None}
