@@ -167,10 +167,10 @@ impl Envelope {
         eip712::digest(&eip712::domain_separator(self.chain_id), &self.op.words(common).hash())
     }
 
-    /// Work of the envelope in units: one per signature and one for the state it writes.
+    /// Work of the envelope in units: one for the state it writes, and its signatures by their kinds.
     #[must_use]
     pub fn units(&self) -> u64 {
-        number(self.auths.len()).saturating_add(1)
+        self.auths.iter().fold(1, |sum, auth| sum.saturating_add(auth.public_key.kind().units()))
     }
 
     /// Rules between the fields, from the bytes alone.

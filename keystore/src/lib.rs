@@ -8,7 +8,7 @@
 //!              AccountProof::verify(keystore_root of a sealed header) ◄── AccountProof::of ──┘
 //! ```
 //!
-//! No VM: a closed set of operations ([`Op`]) and one pure function, [`apply`]. The crate does no I/O, reads no
+//! No VM: a closed set of operations ([`Op`]) and one pure function, [`apply()`]. The crate does no I/O, reads no
 //! clock, draws no randomness and iterates ordered maps only, so the same code runs in a node, a wallet and a
 //! proof. [`wallet`] is the signing side.
 //!

@@ -36,11 +36,13 @@ pub const COOLDOWN_MS: u64 = FREEZE_MS_MAX;
 pub const EMERGENCY_DIGESTS_MAX: usize = 16;
 /// Most accounts of the state: the tree is held in memory at about 1 KiB an account.
 pub const ACCOUNTS_MAX: u64 = 1 << 22;
-/// Work units a slot affords per millisecond of its length. A unit is one signature or one state write,
-/// at most 0.1 ms of one core: execution takes no more than two fifths of a slot.
+/// Work units a slot affords per millisecond of its length. A unit is about 50 µs of one core (one Ed25519
+/// signature, or the writes of one operation): execution takes about one fifth of a slot at most.
 pub const UNITS_PER_SLOT_MS: u64 = 4;
+/// Most units of one signature, that of the dearest kind.
+pub const SIGNATURE_UNITS_MAX: u64 = 4;
 /// Least units of one author's share: one operation of the largest kind always fits.
-pub const UNITS_SHARE_MIN: u64 = 64;
+pub const UNITS_SHARE_MIN: u64 = 256;
 /// Least emergency bytes of one author's share: one operation of the largest kind always fits.
 pub const EMERGENCY_SHARE_BYTES_MIN: u64 = 16 * 1024;
 
@@ -48,5 +50,5 @@ const _: () = assert!(ENVELOPE_BYTES_MAX >= 2 * CONFIG_BYTES_MAX + AUTHS_MAX * 1
 const _: () = assert!(
     CONFIG_BYTES_MAX >= KEYS_MAX * (PUBLIC_KEY_BYTES_MAX + 60) + IMPLEMENTATIONS_MAX * 80 + 256
 );
-const _: () = assert!(UNITS_SHARE_MIN > 1 + AUTHS_MAX as u64);
+const _: () = assert!(UNITS_SHARE_MIN > AUTHS_MAX as u64 * SIGNATURE_UNITS_MAX);
 const _: () = assert!(EMERGENCY_SHARE_BYTES_MIN >= ENVELOPE_BYTES_MAX as u64);

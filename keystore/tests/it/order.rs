@@ -155,7 +155,7 @@ fn emergency_beyond_its_authors_share_runs_at_its_own_place() {
 fn a_flood_spends_its_authors_share_of_the_work_and_nobody_elses() {
     let owner = ed(1);
     let mut small = params();
-    small.units_max = 128;
+    small.units_max = 512;
     let mut state = KeystoreState::new(small);
     let valid_until = Slot(110);
     let payload = |salt: u8| {
@@ -164,13 +164,13 @@ fn a_flood_spends_its_authors_share_of_the_work_and_nobody_elses() {
             &Request::init(CHAIN, wallet.init, valid_until).sign(&[&owner]).unwrap(),
         )
         .unwrap();
-        if salt < 100 {
+        if salt < 150 {
             envelope.auths[0].signature[5] ^= 1;
         }
         envelope.to_bytes()
     };
     let payloads: Vec<(u32, Vec<u8>)> =
-        (0..40).chain([200]).map(|salt| (u32::from(salt >= 100), payload(salt))).collect();
+        (0..140).chain([200]).map(|salt| (u32::from(salt >= 150), payload(salt))).collect();
     let slot_payloads = payloads.iter().enumerate().map(|(at, (author, payload))| SlotPayload {
         position: at as u64,
         author: *author,
@@ -179,9 +179,9 @@ fn a_flood_spends_its_authors_share_of_the_work_and_nobody_elses() {
     });
     let results = execute_slot(&mut state, slot_payloads, Slot(100), 2);
     let codes = codes(&results);
-    assert!(codes[..32].iter().all(|code| *code == Some(Code::BadSignature)), "64 units, 2 each");
-    assert!(codes[32..40].iter().all(|code| *code == Some(Code::KeystoreBudget)));
-    assert_eq!(codes[40], None);
+    assert!(codes[..128].iter().all(|code| *code == Some(Code::BadSignature)), "256 units, 2 each");
+    assert!(codes[128..140].iter().all(|code| *code == Some(Code::KeystoreBudget)));
+    assert_eq!(codes[140], None);
 }
 
 #[test]
