@@ -460,6 +460,38 @@ mod tests {
         assert!(seen.is_empty() && torn.is_some_and(|torn| torn.bytes < length as u64));
     }
 
+    proptest::proptest! {
+        /// Whatever happens to its bytes, a log is refused or yields a prefix of what was written, never another record.
+        #[test]
+        fn damaged_bytes_never_yield_a_record_that_was_not_written(
+            edits in proptest::collection::vec((0usize..61_000, 0u8..8), 1..6),
+            cut in proptest::option::of(0usize..61_000),
+        ) {
+            let disk = SimDisk::new();
+            three_groups(&disk);
+            let (whole, _) = read(&disk).unwrap();
+            for (byte, bit) in edits {
+                // Past the end there is nothing to flip.
+                let _flipped: bool = disk.flip_bit(Path::new(PATH), byte, bit);
+            }
+            if let Some(length) = cut {
+                assert!(disk.cut(Path::new(PATH), length));
+            }
+            if let Ok((seen, _)) = read(&disk) {
+                assert!(whole.starts_with(&seen));
+            }
+        }
+
+        /// Bytes that are no log at all are refused without a panic.
+        #[test]
+        fn any_bytes_are_no_log(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let disk = SimDisk::new();
+            disk.open(Path::new(PATH), OpenMode::CreateNew).unwrap().append(&[&bytes]).unwrap();
+            let refused = matches!(read(&disk), Err(LogError::NoHeader { .. }));
+            assert!(refused);
+        }
+    }
+
     #[test]
     fn a_record_is_read_back_by_place_and_checked() {
         let disk = SimDisk::new();

@@ -33,10 +33,11 @@ pub enum Fault {
     Error,
 }
 
+/// Files only grow or are cut durably, so what is durable is always a prefix of what is live.
 #[derive(Clone, Debug, Default)]
 struct Inode {
     live: Vec<u8>,
-    durable: Vec<u8>,
+    durable: usize,
 }
 
 #[derive(Debug, Default)]
@@ -150,8 +151,9 @@ impl SimDisk {
     pub fn crash(&self, tail: Tail) {
         let mut state = self.lock();
         for inode in &mut state.inodes {
-            inode.live = after_crash(inode, tail);
-            inode.durable = inode.live.clone();
+            let unsynced = inode.live.split_off(inode.durable.min(inode.live.len()));
+            inode.live.extend(after_crash(&unsynced, tail));
+            inode.durable = inode.live.len();
         }
         state.names = state.durable_names.clone();
         state.epoch = state.epoch.saturating_add(1);
@@ -173,7 +175,11 @@ impl SimDisk {
     pub fn durable(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.lock();
         let inode = state.durable_names.get(path)?;
-        state.inodes.get(*inode).map(|inode| inode.durable.clone())
+        state
+            .inodes
+            .get(*inode)
+            .and_then(|inode| inode.live.get(..inode.durable))
+            .map(<[u8]>::to_vec)
     }
 
     /// Flips one bit of a file, live and durable. `false` if there is no such byte.
@@ -200,30 +206,25 @@ impl SimDisk {
     fn edit(&self, path: &Path, change: impl Fn(&mut Vec<u8>) -> bool) -> bool {
         let mut state = self.lock();
         let Some(inode) = state.names.get(path).copied() else { return false };
-        state
-            .inodes
-            .get_mut(inode)
-            .is_some_and(|inode| change(&mut inode.live) && change(&mut inode.durable))
+        let Some(inode) = state.inodes.get_mut(inode) else { return false };
+        let changed = change(&mut inode.live);
+        inode.durable = inode.durable.min(inode.live.len());
+        changed
     }
 }
 
-fn after_crash(inode: &Inode, tail: Tail) -> Vec<u8> {
-    let Some(unsynced) = inode.live.strip_prefix(inode.durable.as_slice()) else {
-        return inode.durable.clone();
+/// What is left of unsynced bytes.
+fn after_crash(unsynced: &[u8], tail: Tail) -> Vec<u8> {
+    let zero_unless = |keep: &dyn Fn(usize) -> bool| {
+        unsynced.iter().enumerate().map(|(i, byte)| if keep(i) { *byte } else { 0 }).collect()
     };
-    let mut bytes = inode.durable.clone();
     match tail {
-        Tail::Drop => {}
-        Tail::Keep => bytes.extend_from_slice(unsynced),
-        Tail::Cut(kept) => bytes.extend(unsynced.iter().take(kept)),
-        Tail::Zeroed(kept) => {
-            bytes.extend(unsynced.iter().enumerate().map(|(i, b)| if i < kept { *b } else { 0 }));
-        }
-        Tail::Hole(lost) => {
-            bytes.extend(unsynced.iter().enumerate().map(|(i, b)| if i < lost { 0 } else { *b }));
-        }
+        Tail::Drop => Vec::new(),
+        Tail::Keep => unsynced.to_vec(),
+        Tail::Cut(kept) => unsynced.iter().copied().take(kept).collect(),
+        Tail::Zeroed(kept) => zero_unless(&|i| i < kept),
+        Tail::Hole(lost) => zero_unless(&|i| i >= lost),
     }
-    bytes
 }
 
 impl Disk for SimDisk {
@@ -380,10 +381,10 @@ impl DiskFile for SimFile {
     fn sync(&self) -> Result<(), DiskError> {
         self.change(|inode, stepped| {
             match &stepped {
-                Ok(()) => inode.durable = inode.live.clone(),
+                Ok(()) => inode.durable = inode.live.len(),
                 Err(DiskError::Broken { .. }) => {}
                 // After a failed sync what was written since the last good one counts as gone.
-                Err(_) => inode.live.truncate(inode.durable.len()),
+                Err(_) => inode.live.truncate(inode.durable),
             }
             stepped
         })
@@ -393,7 +394,7 @@ impl DiskFile for SimFile {
         self.change(|inode, stepped| {
             stepped?;
             inode.live.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-            inode.durable = inode.live.clone();
+            inode.durable = inode.live.len();
             Ok(())
         })
     }

@@ -3,7 +3,7 @@
 use super::error::GuardError;
 use super::mark::GuardRecord;
 use super::marks::Marks;
-use crate::disk::{Disk, Log, LogError, Torn};
+use crate::disk::{Disk, Log, LogError, OpenMode, Torn, log};
 use crate::limits::{GUARD_COMPACT_BYTES, GUARD_COMPACT_FACTOR, GUARD_RECORD_BYTES_MAX};
 use borsh::BorshDeserialize as _;
 use rota_types::ValidatorKey;
@@ -35,6 +35,35 @@ pub struct GuardLog {
 
 fn encode(record: &GuardRecord) -> Vec<u8> {
     borsh::to_vec(record).expect("writing numbers and hashes to a Vec cannot fail")
+}
+
+/// Reads every record of a guard file and its key, changing nothing: for checks of a node that is stopped.
+///
+/// # Errors
+/// [`GuardError::Missing`], [`GuardError::Unreadable`], or the disk's.
+pub fn read_records(
+    disk: &dyn Disk,
+    path: &Path,
+) -> Result<(ValidatorKey, Vec<GuardRecord>), GuardError> {
+    if !disk.exists(path)? {
+        return Err(GuardError::Missing { path: path.to_path_buf() });
+    }
+    let file = disk.open(path, OpenMode::Existing)?;
+    let mut records = Vec::new();
+    let scanned = log::scan(file.as_ref(), GUARD_RECORD_BYTES_MAX, log::Place::Newest, |frame| {
+        let record = GuardRecord::try_from_slice(&frame.payload);
+        records.push(record.map_err(|_| "a record of unknown form")?);
+        Ok(())
+    });
+    let contents = scanned.map_err(GuardError::from_log)?;
+    Ok((key_of(&contents.context, path)?, records))
+}
+
+fn key_of(context: &[u8], path: &Path) -> Result<ValidatorKey, GuardError> {
+    <[u8; 32]>::try_from(context).map(ValidatorKey).map_err(|_| {
+        let (path, reason) = (path.to_path_buf(), "a header of another form");
+        GuardError::Unreadable(LogError::Corrupt { path, offset: 0, reason })
+    })
 }
 
 fn snapshot_records(marks: &Marks) -> Vec<(u8, Vec<u8>)> {
@@ -75,14 +104,9 @@ impl GuardLog {
             Ok(())
         });
         let (log, contents, torn) = opened.map_err(GuardError::from_log)?;
-        let Ok(found) = <[u8; 32]>::try_from(contents.context.as_ref()) else {
-            let reason = "a header of another form";
-            let path = path.to_path_buf();
-            return Err(GuardError::Unreadable(LogError::Corrupt { path, offset: 0, reason }));
-        };
-        if found != key.0 {
-            let (path, found) = (path.to_path_buf(), ValidatorKey(found));
-            return Err(GuardError::WrongKey { path, found, wanted: key });
+        let found = key_of(&contents.context, path)?;
+        if found != key {
+            return Err(GuardError::WrongKey { path: path.to_path_buf(), found, wanted: key });
         }
         let compact_at = compact_threshold(0);
         Ok((Self { disk, path: path.to_path_buf(), key, log, marks, compact_at }, torn))

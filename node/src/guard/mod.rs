@@ -21,7 +21,7 @@ mod tests;
 
 pub use error::GuardError;
 pub use export::GuardExport;
-pub use guard_log::{Create, GuardLog};
+pub use guard_log::{Create, GuardLog, read_records};
 pub use mark::{Floor, GuardRecord, Mark, Step};
 pub use marks::{Decision, Marks};
 

@@ -183,6 +183,18 @@ fn the_same_request_is_same_and_another_is_a_conflict_that_names_the_first() {
 }
 
 #[test]
+fn records_are_read_without_changing_the_file() {
+    let disk = SimDisk::new();
+    assert!(matches!(read_records(&disk, &path()), Err(GuardError::Missing { .. })));
+    run(&disk).1.unwrap();
+    let before = disk.live(&path()).unwrap();
+    let (key, records) = read_records(&disk, &path()).unwrap();
+    assert_eq!(key, KEY);
+    assert!(records.contains(&GuardRecord::Mark(*script().last().unwrap())));
+    assert_eq!(disk.live(&path()).unwrap(), before);
+}
+
+#[test]
 fn a_decided_lane_drops_digests_and_stays_closed() {
     let disk = SimDisk::new();
     let (mut guard, mut log) = open(&disk, Create::New).unwrap();
