@@ -1,0 +1,11 @@
+//! Drivers against each other in virtual time: what must hold, trace by trace and over random seeds.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests fail loudly"
+)]
+
+mod disk;
+mod happy;
+mod net;
