@@ -1,0 +1,15 @@
+//! Lanes among validators in virtual time: certificates, crashes, limits, faults.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests fail loudly"
+)]
+
+mod bounds;
+mod crash;
+mod faults;
+mod happy;
+mod model;
+mod net;
+mod view;
