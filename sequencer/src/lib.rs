@@ -1,6 +1,7 @@
 //! Accept transactions, batch them, order slots, execute them.
 
 pub mod batch;
+pub mod catchup;
 pub mod error;
 pub mod execution;
 pub mod lane_view;

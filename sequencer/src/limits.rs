@@ -100,3 +100,49 @@ pub const SEAL_RESEND_HEIGHTS_MAX: usize = 8;
 pub const SEAL_HEADERS_MAX: usize = 4;
 const _: () = assert!(SEAL_MESSAGE_BYTES_MAX >= 16 + 32 + 48 + 4 + rota_types::limits::VALIDATORS_MAX / 8);
 const _: () = assert!(SEAL_MESSAGE_BYTES_MAX > rota_types::header::HEADER_PACKED_BYTES);
+
+// Catch-up.
+
+/// Most bytes of an answer: what the transport allows.
+pub const CATCHUP_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most bytes of a request: a list of digests.
+pub const CATCHUP_REQUEST_BYTES_MAX: usize = 2 * 1024;
+/// Most digests of a request for batches.
+pub const CATCHUP_DIGESTS_MAX: usize = 32;
+/// Digests asked for at once: as many full batches as an answer holds.
+pub const CATCHUP_DIGESTS_PER_REQUEST: usize = 7;
+/// Most slots of an answer; idle slots are small.
+pub const CATCHUP_SLOTS_MAX: u64 = 64;
+/// Most seals of an answer.
+pub const CATCHUP_SEALS_MAX: u16 = 64;
+/// Decided slots that may wait for execution; their bodies are in memory.
+pub const CATCHUP_AHEAD_SLOTS_MAX: u64 = 2;
+/// Executed heights whose seals are asked for; older ones are covered by a later header's parents.
+pub const CATCHUP_UNSEALED_MAX: usize = 1024;
+/// Peers asked; more bring nothing that these do not have.
+pub const CATCHUP_PEERS_MAX: usize = 64;
+/// How long an answer may take, in milliseconds; then another peer is asked.
+pub const CATCHUP_ANSWER_MS_MAX: u64 = 5_000;
+/// The same for small answers and for bodies that execution waits for.
+pub const CATCHUP_SHORT_ANSWER_MS_MAX: u64 = 2_000;
+/// When something that nobody could be asked for is tried again, in milliseconds.
+pub const CATCHUP_RETRY_MS: u64 = 100;
+/// How long a peer that failed is passed over, in milliseconds, times its failures in a row.
+pub const CATCHUP_REST_MS: u64 = 500;
+/// Failures in a row that count: it is asked again after 8 seconds at the latest.
+pub const CATCHUP_STRIKES_MAX: u32 = 16;
+/// Bodies wanted at once: two full slots of 128 lanes at 8 batches each.
+pub const CATCHUP_BODIES_MAX: usize = 2_048;
+/// Holders remembered per body.
+pub const CATCHUP_HOLDERS_MAX: usize = 16;
+/// What a peer may be sent per millisecond: 32 MB/s, more than a slot's bytes per slot.
+pub const SERVE_BYTES_PER_MS: u64 = 32 * 1024;
+/// What a peer may be sent at once.
+pub const SERVE_BURST_BYTES: u64 = 64 * 1024 * 1024;
+/// Least charge of a request: reading and hashing nothing still costs.
+pub const SERVE_REQUEST_COST_BYTES: u64 = 16 * 1024;
+/// Peers whose shares are remembered; those with a full share are forgotten first.
+pub const SERVE_PEERS_MAX: usize = 1_024;
+const _: () = assert!(CATCHUP_REQUEST_BYTES_MAX >= 8 + CATCHUP_DIGESTS_MAX * 32);
+const _: () = assert!(CATCHUP_DIGESTS_PER_REQUEST <= CATCHUP_DIGESTS_MAX);
+const _: () = assert!(SERVE_BURST_BYTES >= 2 * CATCHUP_ANSWER_BYTES_MAX as u64);
