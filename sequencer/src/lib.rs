@@ -1,12 +1,15 @@
 //! Accept transactions, batch them, order slots, execute them.
 
+pub mod admission;
 pub mod batch;
+pub mod bundles;
 pub mod catchup;
 pub mod error;
 pub mod execution;
 pub mod lane_view;
 pub mod lanes;
 pub mod limits;
+pub mod mempool;
 pub mod order;
 pub mod seals;
 pub mod slot;

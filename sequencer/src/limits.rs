@@ -146,3 +146,35 @@ pub const SERVE_PEERS_MAX: usize = 1_024;
 const _: () = assert!(CATCHUP_REQUEST_BYTES_MAX >= 8 + CATCHUP_DIGESTS_MAX * 32);
 const _: () = assert!(CATCHUP_DIGESTS_PER_REQUEST <= CATCHUP_DIGESTS_MAX);
 const _: () = assert!(SERVE_BURST_BYTES >= 2 * CATCHUP_ANSWER_BYTES_MAX as u64);
+
+// ---- admission and mempool ----
+
+/// Slots that doors keep between a transaction's furthest `valid_until_slot` and what ordering allows: a late
+/// proposal may still name an earlier slot.
+pub const VALIDITY_RESERVE_SLOTS: u64 = 2;
+/// Keystore and system transactions judged in one gossip bundle; each may cost a signature for each of its keys.
+/// The rest is not taken: it comes alone, or by RPC.
+pub const EXECUTED_TXS_PER_BUNDLE_MAX: usize = 32;
+/// Most bytes that wait in the pool, entries' own cost included. Beyond it rollups above their share make way,
+/// and without one the newcomer is refused `Limited`.
+pub const MEMPOOL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Most transactions that wait in the pool.
+pub const MEMPOOL_TXS_MAX: u64 = 512 * 1024;
+/// What an entry costs beside its bytes: its places in the pool's five maps.
+pub const MEMPOOL_ENTRY_BYTES: u64 = 384;
+/// A rollup holds at most this part of the pool while others wait, and a source this part of the rollup's.
+pub const MEMPOOL_SHARE_DIVISOR: u64 = 8;
+/// Most bytes given to the own lane in one list: four of them fill a batch.
+pub const MEMPOOL_TAKE_BYTES_MAX: u64 = 128 * 1024;
+/// Bytes a node takes from gossip per millisecond: each crosses a mesh up to six times, so heavy senders
+/// use RPC.
+pub const GOSSIP_BYTES_PER_MS_MAX: u64 = 2_000;
+/// Bytes it may take at once after a quiet second.
+pub const GOSSIP_BURST_BYTES_MAX: u64 = 2_000_000;
+
+const _: () = assert!(GOSSIP_BURST_BYTES_MAX >= rota_types::limits::BUNDLE_BYTES_MAX as u64);
+const _: () = assert!(MEMPOOL_TAKE_BYTES_MAX >= rota_types::limits::TX_BYTES_MAX as u64);
+const _: () = assert!(
+    SUBMISSION_QUEUE_BYTES_MAX >= MEMPOOL_TAKE_BYTES_MAX
+        && MEMPOOL_TAKE_BYTES_MAX + 4 <= rota_types::limits::BATCH_BODY_BYTES_MAX as u64
+);

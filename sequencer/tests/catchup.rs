@@ -382,10 +382,6 @@ fn what_is_asked_is_charged_before_work_and_unused_charge_comes_back() {
     assert!(budgets.charge(now.plus(u64::from(retry_ms)), 1, &request).is_ok());
     assert!(budgets.charge(now, 2, &request).is_ok(), "another peer has its own share");
     for _ in 0..5_000 {
-        budgets.charge(now, 3, &request).unwrap();
-        budgets.refund(3, &request, 100);
-        budgets.charge(now, 3, &Request::Status).ok();
-        budgets.refund(3, &Request::Status, 0);
         if budgets.charge(now, 3, &request).is_err() {
             return;
         }

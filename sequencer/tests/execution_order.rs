@@ -93,7 +93,7 @@ fn each_refusal_by_state_is_a_skip_code_at_its_index() {
     );
     assert_eq!((executed.header.tx_count, executed.header.skipped_count), (3, 7));
     assert_eq!(executed.namespaces.ids(RollupId(10)), [once.id()]);
-    assert_eq!(executed.header.txs_root, executed.namespaces.tree().root());
+    assert_eq!(executed.header.txs_root, executed.namespaces.root());
     assert_eq!(executed.header.time, chain.net.genesis.timing().end(Slot(5)));
 }
 
@@ -237,7 +237,7 @@ fn a_slot_read_from_record_and_batches_is_the_slot_that_was_executed() {
     }
     assert_eq!(record.batch_of(16), None);
     let namespaces = namespaces_of(&record, &batches).unwrap();
-    assert_eq!(namespaces.tree().root(), executed.header.txs_root);
+    assert_eq!(namespaces.root(), executed.header.txs_root);
     assert!(locate(&record, &batches[1..]).is_err());
 }
 

@@ -3,6 +3,7 @@
 //! It runs on its own thread: it owns its state, takes a [`DecidedSlot`] and gives an [`ExecutedSlot`] whose parts are
 //! snapshots. It never waits, reads no clock and does no I/O.
 
+use super::namespaces::SlotNamespaces;
 use super::record::{DecidedSlot, ExecutedRecord};
 use super::run::{Pass, pass};
 use super::state::OrderState;
@@ -14,7 +15,7 @@ use rota_keystore::order::Outcome;
 use rota_keystore::{KeystoreState, Params};
 use rota_types::genesis::Timing;
 use rota_types::header::HEADER_VERSION;
-use rota_types::namespace::{Namespaces, list_root};
+use rota_types::namespace::list_root;
 use rota_types::{
     Genesis, Hash, Height, Slot, SlotHeader, SlotProposal, TypesError, ValidatorKey, ValidatorSet,
 };
@@ -30,7 +31,7 @@ pub struct ExecutedSlot {
     /// What the ledger keeps.
     pub record: ExecutedRecord,
     /// Namespaces of the slot, for proofs.
-    pub namespaces: Arc<Namespaces>,
+    pub namespaces: Arc<SlotNamespaces>,
     /// State that decides order, after the slot.
     pub order: Arc<OrderState>,
     /// New decided tips of the lanes that moved.
@@ -149,7 +150,7 @@ impl Executor {
         let proposal = &decided.proposal;
         let proposal_id = proposal.id(self.chain_id);
         self.window.advance(proposal.slot);
-        let pass = pass(
+        let mut pass = pass(
             decided,
             &proposal_id,
             &self.validators,
@@ -167,7 +168,8 @@ impl Executor {
         let digests: Vec<Hash> =
             decided.lanes.iter().flatten().map(|batch| batch.digest()).collect();
         self.batches_root = list_root(&digests);
-        let header = self.build_header(proposal, proposal_id, &pass);
+        let namespaces = SlotNamespaces::new(std::mem::take(&mut pass.namespaces));
+        let header = self.build_header(proposal, proposal_id, namespaces.root(), &pass);
         self.header_id = header.id();
         self.header = Some(header.clone());
         Ok(ExecutedSlot {
@@ -179,7 +181,7 @@ impl Executor {
                 prefixes: pass.prefixes,
             },
             header,
-            namespaces: Arc::new(pass.namespaces),
+            namespaces: Arc::new(namespaces),
             order: Arc::new(self.order.clone()),
             tips,
             closed,
@@ -250,7 +252,13 @@ impl Executor {
         Ok(tips)
     }
 
-    fn build_header(&self, proposal: &SlotProposal, proposal_id: Hash, pass: &Pass) -> SlotHeader {
+    fn build_header(
+        &self,
+        proposal: &SlotProposal,
+        proposal_id: Hash,
+        txs_root: Hash,
+        pass: &Pass,
+    ) -> SlotHeader {
         SlotHeader {
             version: HEADER_VERSION,
             protocol_version: self.protocol_version,
@@ -260,7 +268,7 @@ impl Executor {
             time: self.timing.end(proposal.slot),
             parent: self.header_id,
             proposal: proposal_id,
-            txs_root: pass.namespaces.tree().root(),
+            txs_root,
             keystore_root: self.keystore.root(),
             zk_root: Hash::ZERO,
             bridge_root: Hash::ZERO,

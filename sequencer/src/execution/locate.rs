@@ -1,5 +1,6 @@
 //! Reading a slot from its record and its batches: every transaction at its place, with what became of it.
 
+use super::namespaces::SlotNamespaces;
 use super::record::ExecutedRecord;
 use crate::batch::Batch;
 use crate::order::count;
@@ -90,10 +91,10 @@ pub fn locate<'a>(
 pub fn namespaces_of(
     record: &ExecutedRecord,
     batches: &[Arc<Batch>],
-) -> Result<Namespaces, TypesError> {
+) -> Result<SlotNamespaces, TypesError> {
     let mut namespaces = Namespaces::default();
     for tx in locate(record, batches)?.filter(|tx| tx.skipped.is_none()) {
         namespaces.push(tx.rollup, tx.id, count(tx.bytes.len()));
     }
-    Ok(namespaces)
+    Ok(SlotNamespaces::new(namespaces))
 }

@@ -18,6 +18,9 @@ use rota_types::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Keeps the expectation of dead code true for a test that uses all the rest.
+const UNUSED: () = ();
+
 pub const CHAIN: u64 = 77;
 pub const V: u64 = 600;
 
