@@ -282,6 +282,17 @@ fn every_executed_kind_signs_verifies_and_refuses_high_s() {
     let (r, s) = signature.split_scalars();
     let high = k256::ecdsa::Signature::from_scalars(r, -s).unwrap();
     assert!(secret.public_key().verify(&digest, &high.to_bytes()).is_err());
+    // With the other v it recovers the same address: a second signature, hence a second id, by a stranger.
+    let owner = key(KeyKind::Eoa, 3);
+    let signed = owner.sign(&digest).unwrap();
+    let recovered = k256::ecdsa::VerifyingKey::recover_from_prehash(
+        &digest.0,
+        &high,
+        k256::ecdsa::RecoveryId::new(signed[64] == 27, false),
+    );
+    assert_eq!(recovered.unwrap().to_sec1_point(true).as_bytes(), secret.public_key().bytes());
+    let other = [&high.to_bytes()[..], &[55 - signed[64]]].concat();
+    assert!(owner.public_key().verify(&digest, &other).is_err());
 }
 
 #[test]
