@@ -206,6 +206,10 @@ impl Hand<'_> {
             let signed = SignedProposal { proposal: proposal.clone(), signature };
             let held = HeldProposal { signed, state: DoorState::Fed };
             self.seat.proposals.insert((round.0, proposal.value), held);
+            let story = self.desk.explain.round_mut(height, round, proposal.validator);
+            if let Some(story) = story {
+                story.proposed.get_or_insert(proposal.value);
+            }
         }
         signature
     }

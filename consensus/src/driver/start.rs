@@ -71,6 +71,7 @@ impl Driver {
             self.desk.push(Effect::WalReset { height });
         } else {
             self.replay(&wal, gate);
+            self.drain_inbox(gate);
         }
     }
 

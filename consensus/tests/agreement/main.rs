@@ -6,6 +6,14 @@
     reason = "tests fail loudly"
 )]
 
+mod carry;
+mod crash;
 mod disk;
 mod happy;
+mod locks;
+mod look;
 mod net;
+mod seeds;
+mod solo;
+mod together;
+mod traces;

@@ -1,19 +1,14 @@
 //! A network of drivers: one event heap, one virtual clock, one seeded generator.
 
 use crate::disk::{Disk, MemoryGate};
-use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
-use rota_consensus::{
-    Config, Driver, Effect, Event, Message, MessageClass, NilReason, Objective, Start,
-};
+use rota_consensus::{Config, Driver, Effect, Event, Message, NilReason, Objective, Start};
 use rota_types::bls::SealKey;
 use rota_types::genesis::Timing;
-use rota_types::vote::SignedVote;
 use rota_types::{
-    CutEntry, Ed25519Signer, Hash, Height, Incarnation, LanePosition, MarkPlace, Round, Seq,
-    Signer as _, Slot, SlotProposal, TimestampMs, Validator, ValidatorKey, ValidatorSet, Vote,
-    VoteKind, Weight, keccak256,
+    Ed25519Signer, Hash, Height, MarkPlace, Round, Signer as _, Slot, SlotProposal, TimestampMs,
+    Validator, ValidatorKey, ValidatorSet, Weight, keccak256,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -69,8 +64,8 @@ pub(crate) struct Net {
     pub(crate) chain: BTreeMap<Height, Hash>,
     pub(crate) forks: Vec<Height>,
     pub(crate) double_signs: Vec<(usize, MarkPlace)>,
-    signed: BTreeMap<(usize, MarkPlace), BTreeSet<Hash>>,
-    rng: ChaCha8Rng,
+    pub(crate) signed: BTreeMap<(usize, MarkPlace), BTreeSet<Hash>>,
+    pub(crate) rng: ChaCha8Rng,
     heap: BinaryHeap<Reverse<(u64, u64)>>,
     slab: BTreeMap<u64, What>,
     sequence: u64,
@@ -190,7 +185,8 @@ impl Net {
             chain_id: CHAIN,
             timing: self.timing,
             local: self.nodes[node].key,
-            own_signatures_known_from: if self.nodes[node].equivocates {
+            own_signatures_known_from: if self.nodes[node].equivocates || self.nodes[node].forgetful
+            {
                 Height(u64::MAX)
             } else {
                 Height(0)
@@ -236,7 +232,7 @@ impl Net {
         }
     }
 
-    fn start_height(&mut self, node: usize, height: Height) {
+    pub(crate) fn start_height(&mut self, node: usize, height: Height) {
         let disk = &self.nodes[node].disk;
         let parent_slot =
             disk.decided.get(&height.prev()).map_or(Slot(0), |(proposal, _)| proposal.slot);
@@ -310,150 +306,6 @@ impl Net {
         }
     }
 
-    fn apply(&mut self, node: usize, effect: Effect) {
-        let now = self.now;
-        match effect {
-            Effect::WalReset { height } => {
-                self.nodes[node].disk.wal_height = height;
-                self.nodes[node].disk.wal.clear();
-            }
-            Effect::Wal(bytes) => self.nodes[node].disk.wal.push(bytes),
-            Effect::Broadcast { class, bytes } => {
-                self.watch(node, class, &bytes);
-                for to in 0..self.nodes.len() {
-                    if to != node {
-                        self.transmit(node, to, class, &bytes);
-                    }
-                }
-            }
-            Effect::Send { to, class, bytes } => {
-                self.watch(node, class, &bytes);
-                let to = self.index_of(&to);
-                self.transmit(node, to, class, &bytes);
-            }
-            Effect::Build { height, round, slot, parent_header } => {
-                let proposal = self.build(node, height, round, slot, parent_header);
-                self.schedule(now + 3, node, Event::Built { height, round, proposal });
-            }
-            Effect::Check { id, proposal, .. } => {
-                if let Some(verdict) = (self.check)(node, &proposal) {
-                    self.schedule(now + 1, node, Event::Objective { id, verdict });
-                }
-            }
-            Effect::CheckTimely { id, round, proposal } => {
-                if let Some(verdict) = (self.timely)(node, &proposal) {
-                    self.schedule(now + 1, node, Event::Timely { id, round, verdict });
-                }
-            }
-            Effect::Decided { proposal, certificate } => {
-                let (height, id) = (certificate.height, certificate.value);
-                certificate.verify(CHAIN, &self.set).unwrap();
-                assert_eq!(proposal.id(CHAIN), id);
-                if *self.chain.entry(height).or_insert(id) != id {
-                    self.forks.push(height);
-                }
-                let header_id = header_of(&proposal);
-                let done = now + self.nodes[node].execution_ms;
-                let disk = &mut self.nodes[node].disk;
-                disk.decided.insert(height, (proposal.as_ref().clone(), certificate));
-                self.schedule(done, node, Event::Executed { height, header_id });
-                self.start_height(node, height.next());
-            }
-            Effect::Fatal(fatal) => assert!(self.nodes[node].equivocates, "fatal: {fatal}"),
-            _ => {}
-        }
-    }
-
-    /// Every build differs, so that a forgotten one shows as a double signature.
-    fn build(
-        &mut self,
-        node: usize,
-        height: Height,
-        round: Round,
-        slot: Slot,
-        parent_header: Hash,
-    ) -> SlotProposal {
-        let salt = self.rng.next_u64().to_le_bytes();
-        let position = LanePosition {
-            lane: self.nodes[node].key,
-            incarnation: Incarnation(0),
-            seq: Seq(height.0),
-        };
-        let cut = vec![CutEntry { position, header_digest: keccak256(&salt) }];
-        SlotProposal { height, round, slot, parent_header, cut, evidence: Vec::new() }
-    }
-
-    /// Watches what leaves the machine: one digest per place, for life.
-    fn watch(&mut self, node: usize, class: MessageClass, bytes: &Bytes) {
-        let (place, digest, signer) = match Message::from_bytes(class, bytes).unwrap() {
-            Message::Vote { vote, .. } => {
-                let Vote { kind, height, round, .. } = vote.vote;
-                let place = MarkPlace::Vote { height, round, kind };
-                (place, vote.vote.signing_digest(CHAIN), vote.vote.validator)
-            }
-            Message::Proposal { proposal, .. } => {
-                let proposal = proposal.proposal;
-                let place = MarkPlace::Proposal { height: proposal.height, round: proposal.round };
-                (place, proposal.signing_digest(CHAIN), proposal.validator)
-            }
-            _ => return,
-        };
-        if signer != self.nodes[node].key {
-            return;
-        }
-        let seen = self.signed.entry((node, place)).or_default();
-        if seen.insert(digest) && seen.len() == 2 {
-            self.double_signs.push((node, place));
-        }
-    }
-
-    fn transmit(&mut self, from: usize, to: usize, class: MessageClass, bytes: &Bytes) {
-        let message = Message::from_bytes(class, bytes).unwrap();
-        if !(self.filter)(TimestampMs(self.now), from, to, &message) {
-            return;
-        }
-        if self.random(100) < self.loss_percent {
-            return;
-        }
-        let mut bytes = bytes.clone();
-        if self.nodes[from].equivocates && to % 2 == 1 {
-            if let Some(other) = self.lie(from, &message) {
-                bytes = other.to_bytes();
-            }
-        }
-        let (low, high) = self.delay_ms;
-        let at = self.now + low + self.random(high - low + 1);
-        let from = self.nodes[from].key;
-        self.schedule(at, to, Event::Message { from, class, bytes });
-    }
-
-    /// What an equivocator tells every second peer instead.
-    fn lie(&mut self, node: usize, message: &Message) -> Option<Message> {
-        let signer = Arc::clone(&self.nodes[node].signer);
-        match message {
-            Message::Vote { vote, .. } if vote.vote.validator == signer.public_key() => {
-                let value = match vote.vote.value {
-                    Some(_) => None,
-                    None => Some(keccak256(b"lie")),
-                };
-                let vote = Vote { value, ..vote.vote.clone() }.sign(CHAIN, signer.as_ref());
-                Some(Message::Vote { vote, reason: None })
-            }
-            Message::Proposal { proposal, body: Some(body) }
-                if proposal.proposal.validator == signer.public_key()
-                    && proposal.proposal.pol_round.is_none() =>
-            {
-                let mut body = body.clone();
-                body.cut[0].header_digest = keccak256(b"lie");
-                let mut proposal = proposal.proposal.clone();
-                proposal.value = body.id(CHAIN);
-                let proposal = proposal.sign(CHAIN, signer.as_ref());
-                Some(Message::Proposal { proposal, body: Some(body) })
-            }
-            _ => None,
-        }
-    }
-
     /// Catch-up: a node behind is handed the next decided slot of a node it can reach.
     fn sync(&mut self, node: usize) {
         let Some(driver) = self.nodes[node].driver.as_ref() else { return };
@@ -514,59 +366,6 @@ impl Net {
 
     pub(crate) fn run_for(&mut self, ms: u64) {
         self.run_until(ms, |_| false);
-    }
-
-    pub(crate) fn all_decided(&self, height: u64) -> bool {
-        let mut up = (0..self.nodes.len()).filter(|node| self.is_up(*node)).peekable();
-        up.peek().is_some() && up.all(|node| self.decided(node) >= height)
-    }
-
-    pub(crate) fn assert_safe(&self) {
-        assert_eq!(self.forks, vec![], "forks");
-        let honest: Vec<_> =
-            self.double_signs.iter().filter(|(node, _)| !self.nodes[*node].equivocates).collect();
-        assert!(honest.is_empty(), "double signs: {honest:?}");
-    }
-
-    /// Decided proposals of a node by height.
-    pub(crate) fn slots(&self, node: usize) -> Vec<(u64, u32, u64)> {
-        self.nodes[node]
-            .disk
-            .decided
-            .iter()
-            .map(|(h, (proposal, certificate))| (h.0, certificate.round.0, proposal.slot.0))
-            .collect()
-    }
-
-    pub(crate) fn reasons(&self, node: usize) -> Vec<(u64, u32, NilReason)> {
-        self.effects
-            .iter()
-            .filter(|(_, at, _)| *at == node)
-            .filter_map(|(_, _, effect)| match effect {
-                Effect::NilPrevote { height, round, reason } => Some((height.0, round.0, *reason)),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// A vote of a node, signed with its key behind the gate's back.
-    pub(crate) fn forge_vote(
-        &self,
-        node: usize,
-        kind: VoteKind,
-        height: u64,
-        round: u32,
-        value: Option<Hash>,
-    ) -> SignedVote {
-        let validator = self.nodes[node].key;
-        let vote = Vote { kind, height: Height(height), round: Round(round), value, validator };
-        vote.sign(CHAIN, self.nodes[node].signer.as_ref())
-    }
-
-    /// Hands a message to a node as if `from` had sent it now.
-    pub(crate) fn hand(&mut self, from: usize, to: usize, message: &Message) {
-        let (from, class, bytes) = (self.nodes[from].key, message.class(), message.to_bytes());
-        self.step(to, Event::Message { from, class, bytes });
     }
 }
 

@@ -1,0 +1,149 @@
+//! Random worlds: crashes, partitions, loss, skew, slow execution, an equivocator. Each seed switches
+//! some faults off. Safety always; after all is healed, progress.
+
+use crate::net::Net;
+use rota_consensus::Effect;
+use rota_types::evidence::Evidence;
+
+struct Outcome {
+    evidence: usize,
+    late_rounds: usize,
+    crashes: usize,
+}
+
+/// One world. Everything follows from the seed; `forgetful` plants the bug of a dropped log and guard.
+fn world(seed: u64, forgetful: bool) -> (Net, Outcome) {
+    let mut net = Net::new(&[1, 1, 1, 1], 1_000, seed);
+    net.sync_ms = Some(700);
+    let slow = net.random(3) * 40;
+    net.delay_ms = (1, 5 + slow);
+    net.loss_percent = if net.random(2) == 0 { 0 } else { net.random(15) };
+    let byzantine = (net.random(3) == 0).then(|| net.random(4) as usize);
+    for node in 0..4 {
+        net.nodes[node].skew_ms = net.random(41) as i64 - 20;
+        net.nodes[node].execution_ms = if net.random(4) == 0 { net.random(1_500) } else { 5 };
+        net.nodes[node].equivocates = byzantine == Some(node);
+        net.nodes[node].forgetful = forgetful;
+    }
+    let partitions = net.random(2) == 0;
+    let crashy = forgetful || net.random(3) > 0;
+    let end = net.now + 12_000;
+    let mut crashes = 0;
+    let mut group = 0u64;
+    while net.now < end {
+        let wait = 100 + net.random(900);
+        net.run_for(wait);
+        if crashy && net.random(2) == 0 {
+            let node = net.random(4) as usize;
+            let items = net.random(12) as usize;
+            net.restart_ms = Some(20 + net.random(600));
+            if net.is_up(node) && !net.nodes[node].equivocates {
+                net.nodes[node].crash_in = Some(items);
+                crashes += 1;
+            }
+        }
+        if partitions {
+            if net.random(4) == 0 {
+                group = net.random(16);
+            } else if net.random(3) == 0 {
+                group = 0;
+                net.reconnect_all();
+            }
+            let sides = group;
+            net.filter = Box::new(move |_, a, b, _| (sides >> a) & 1 == (sides >> b) & 1);
+        }
+    }
+    (net, Outcome { evidence: 0, late_rounds: 0, crashes })
+}
+
+fn heal(net: &mut Net) {
+    net.filter = Box::new(|_, _, _, _| true);
+    net.loss_percent = 0;
+    for node in 0..4 {
+        net.nodes[node].crash_in = None;
+        net.nodes[node].execution_ms = 5;
+        net.nodes[node].forgetful = false;
+        net.restart(node);
+    }
+    net.restart_ms = None;
+    net.reconnect_all();
+}
+
+fn check(seed: u64) -> Outcome {
+    let (mut net, mut outcome) = world(seed, false);
+    net.assert_safe();
+    heal(&mut net);
+    let top = (0..4).map(|node| net.decided(node)).max().unwrap();
+    let honest = |net: &Net, height: u64| {
+        (0..4).all(|n| net.nodes[n].equivocates || net.decided(n) >= height)
+    };
+    // Rounds may have run up, and with them the timeouts, while no quorum was connected.
+    assert!(net.run_until(30_000, |net| honest(net, top + 3)), "seed {seed} stalled at {top}");
+    let (now, at) = (net.now, net.decided((0..4).find(|n| !net.nodes[*n].equivocates).unwrap()));
+    if (0..4).all(|n| !net.nodes[n].equivocates) {
+        assert!(net.run_until(8_000, |net| honest(net, at + 5)), "seed {seed} slow after {now}");
+    }
+    net.assert_safe();
+    outcome.evidence = net
+        .effects
+        .iter()
+        .filter(|(_, _, effect)| match effect {
+            Effect::Evidence(evidence) => {
+                evidence.verify(crate::net::CHAIN).unwrap();
+                let culprit = net.index_of(&evidence.culprit());
+                assert!(net.nodes[culprit].equivocates, "seed {seed}: an honest node is accused");
+                matches!(evidence, Evidence::DoubleVote(_) | Evidence::DoubleProposal(_))
+            }
+            _ => false,
+        })
+        .count();
+    for (_, node, effect) in &net.effects {
+        if let Effect::Penalise { validator, offence } = effect {
+            let guilty = net.index_of(validator);
+            assert!(
+                net.nodes[guilty].equivocates || net.nodes[*node].equivocates,
+                "seed {seed}: honest {guilty} penalised for {offence}"
+            );
+        }
+        assert!(!matches!(effect, Effect::Fault { .. } | Effect::Alarm(_)), "{seed}: {effect:?}");
+    }
+    outcome.late_rounds = net.slots(0).iter().filter(|(_, round, _)| *round > 0).count();
+    outcome
+}
+
+fn check_all(seeds: std::ops::Range<u64>) {
+    let (mut evidence, mut late, mut crashes) = (0, 0, 0);
+    for seed in seeds {
+        let outcome = check(seed);
+        evidence += outcome.evidence;
+        late += outcome.late_rounds;
+        crashes += outcome.crashes;
+    }
+    // The worlds were rough enough to mean something.
+    assert!(evidence > 0 && late > 20 && crashes > 50, "{evidence} {late} {crashes}");
+}
+
+#[test]
+fn random_worlds_agree_and_go_on_first_half() {
+    check_all(0..60);
+}
+
+#[test]
+fn random_worlds_agree_and_go_on_second_half() {
+    check_all(60..120);
+}
+
+#[test]
+fn random_worlds_find_the_planted_amnesia() {
+    let found = (0..40).any(|seed| !world(seed, true).0.double_signs.is_empty());
+    assert!(found, "dropping log and guard at restart must show as a double signature");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let trace = |seed| {
+        let (net, _) = world(seed, false);
+        net.effects
+    };
+    assert_eq!(trace(7), trace(7));
+}
