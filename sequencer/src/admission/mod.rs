@@ -1,0 +1,99 @@
+//! Admission: whether a transaction may enter at a door of this node.
+//!
+//! One function, [`admit`], for RPC, gossip and own batching, so that all doors refuse alike and with one
+//! code. Two kinds of check, never mixed: by the bytes alone ([`check_bytes`], wrong for ever, gossip verdict
+//! *reject*), and by clock or state (differs between honest nodes, gossip verdict *ignore*).
+//!
+//! It never decides an acknowledgement: a batch is judged by its own bytes only (docs/protocol.md,
+//! *Transactions*).
+
+mod bundle;
+mod rollups;
+
+pub use bundle::{BundleVerdict, Verdict, judge_bundle, judge_gossip};
+pub use rollups::Rollups;
+
+use crate::limits::VALIDITY_RESERVE_SLOTS;
+use rota_keystore::{Checked, KeystoreState};
+use rota_types::transaction::TxView;
+use rota_types::{Refusal, RefusalCode, RollupId, Slot, TxId};
+
+/// What a door knows at the moment of a submission.
+#[derive(Clone, Copy)]
+pub struct AdmissionContext<'a> {
+    /// In keystore envelopes.
+    pub chain_id: u64,
+    /// Slot of the node's clock.
+    pub slot: Slot,
+    /// How far ahead `valid_until_slot` may be when a transaction is ordered.
+    pub validity_slots_max: u64,
+    /// Registered rollups.
+    pub rollups: &'a Rollups,
+    /// Whether an id was ordered within the replay window, or is held by pool or lane where that matters.
+    pub known: &'a dyn Fn(&TxId) -> bool,
+    /// State of the executed parent, for sequence numbers of keystore operations; `None` skips that check.
+    pub keystore: Option<&'a KeystoreState>,
+}
+
+impl std::fmt::Debug for AdmissionContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdmissionContext").field("slot", &self.slot).finish_non_exhaustive()
+    }
+}
+
+/// Checks what follows from the bytes alone: payloads of the rollups that the network executes. The size was
+/// checked when the list was parsed.
+///
+/// # Errors
+/// A code for which [`RefusalCode::from_bytes_alone`] holds.
+pub fn check_bytes(view: &TxView<'_>, chain_id: u64) -> Result<(), Refusal> {
+    check_payload(view, chain_id).map(|_| ())
+}
+
+fn check_payload(view: &TxView<'_>, chain_id: u64) -> Result<Option<Checked>, Refusal> {
+    match view.rollup {
+        RollupId::KEYSTORE => {
+            rota_keystore::check_bytes(view.payload(), view.valid_until_slot, chain_id).map(Some)
+        }
+        RollupId::SYSTEM => Err(Refusal::new(RefusalCode::BadSystemOp)),
+        _ => Ok(None),
+    }
+}
+
+/// Checks clock and registry: the cheap part of [`admit`], for transactions whose bytes were judged before.
+///
+/// # Errors
+/// `Expired`, `TooFarAhead` or `UnknownRollup`, with limit and value.
+pub fn check_window(view: &TxView<'_>, context: &AdmissionContext<'_>) -> Result<(), Refusal> {
+    let (slot, until) = (context.slot, view.valid_until_slot);
+    if until < slot {
+        return Err(Refusal::at_limit(RefusalCode::Expired, slot.0, until.0));
+    }
+    let ahead = context.validity_slots_max.saturating_sub(VALIDITY_RESERVE_SLOTS);
+    let furthest = slot.plus(ahead);
+    if until > furthest {
+        return Err(Refusal::at_limit(RefusalCode::TooFarAhead, furthest.0, until.0));
+    }
+    if !context.rollups.contains(view.rollup) {
+        let value = Some(view.rollup.0);
+        return Err(Refusal { code: RefusalCode::UnknownRollup, limit: None, value });
+    }
+    Ok(())
+}
+
+/// Decides whether a transaction may enter, cheapest check first: clock, registry, duplicate, bytes, and for
+/// the keystore its state.
+///
+/// # Errors
+/// The first refusal, with limit and value where there are any.
+pub fn admit(view: &TxView<'_>, context: &AdmissionContext<'_>) -> Result<(), Refusal> {
+    check_window(view, context)?;
+    if (context.known)(&view.id) {
+        return Err(Refusal::new(RefusalCode::Duplicate));
+    }
+    let checked = check_payload(view, context.chain_id)?;
+    if let (Some(state), Some(checked)) = (context.keystore, checked) {
+        rota_keystore::admit(state, &checked, context.slot)?;
+    }
+    Ok(())
+}
