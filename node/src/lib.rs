@@ -1,7 +1,9 @@
 //! One validator or full node: disk, clock, network, RPC, CLI, web page.
 
 pub mod api;
+pub mod client;
 pub mod config;
+pub mod core;
 pub mod disk;
 pub mod error;
 pub mod guard;
@@ -12,4 +14,5 @@ pub mod ledger;
 pub mod limits;
 pub mod provision;
 pub mod rpc;
+pub mod shell;
 pub mod wal;

@@ -71,3 +71,42 @@ const _: () = assert!(LEDGER_RECORD_BYTES_MAX > rota_types::limits::BATCH_BODY_B
 const _: () = assert!(COMMIT_QUEUE_BYTES_MAX >= LEDGER_RECORD_BYTES_MAX);
 const _: () = assert!(COMMIT_CROWDED_BYTES > COMMIT_GROUP_BYTES);
 const _: () = assert!(LOG_BUFFER_BYTES > LOG_DIRECT_BYTES);
+
+/// Proposals that may wait for certificates or headers at once: one per round, and few rounds are open.
+pub const PENDING_CHECKS_MAX: usize = 64;
+/// After how long a missing body, certificate or header is asked for again, elsewhere.
+pub const FETCH_RETRY_MS: u64 = 250;
+/// Evidence kept for the next own proposal; one per culprit and kind, and more come again.
+pub const EVIDENCE_KEPT_MAX: usize = 256;
+/// Heights between checkpoints of the state: bounds what a start executes again.
+pub const CHECKPOINT_HEIGHTS: u64 = 64;
+/// Urgent events waiting for the core (frames, executed slots); senders wait at it.
+pub const CORE_URGENT_MAX: usize = 4096;
+/// Bulky events waiting for the core (batches, submissions, bundles); doors refuse at it.
+pub const CORE_BULK_MAX: usize = 256;
+/// Events the core takes before their effects go to the commit thread together.
+pub const CORE_STEPS_PER_GROUP: usize = 64;
+/// Longest sleep of the core loop: `/livez` looks at it.
+pub const CORE_IDLE_MS_MAX: u64 = 500;
+/// Slots waiting for execution; agreement stays at most two heights ahead of it.
+pub const EXECUTE_QUEUE_MAX: usize = 8;
+/// Batches waiting to be parsed and hashed; above it they are dropped and sent again by their author.
+pub const VERIFY_QUEUE_MAX: usize = 64;
+/// Requests of peers answered at once; above it they are declined.
+pub const SERVE_MAX: usize = 8;
+/// Submissions waiting for their receipt; above it doors refuse.
+pub const SUBMISSIONS_WAITING_MAX: usize = 4096;
+/// Heights whose times are kept for look-ups.
+pub const HEIGHTS_KEPT_MAX: usize = 4096;
+/// Own batches whose times are kept, per lane.
+pub const LANE_TIMES_MAX: usize = 8192;
+/// Slots whose parsed transactions are kept for pages and proofs.
+pub const PARSED_SLOTS_MAX: usize = 4;
+/// Shards of the window of recent ids: doors look up while execution writes.
+pub const RECENT_SHARDS: usize = 64;
+/// How old the core's last tick may be before `/livez` fails.
+pub const LIVE_AGE_MS_MAX: u64 = 10_000;
+/// Slots looked through for one page of a rollup's transactions.
+pub const PAGE_SLOTS_MAX: u64 = 100;
+/// Executed headers kept until they are sealed; older ones get their seal from the ledger of others.
+pub const UNSEALED_KEPT_MAX: usize = 4096;

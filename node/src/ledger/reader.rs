@@ -19,6 +19,8 @@ pub struct StoredBatch {
     pub header: Bytes,
     /// The body.
     pub body: Bytes,
+    /// Header and body as they travel: both are slices of it.
+    pub frame: Bytes,
 }
 
 /// A slot as it was appended.
@@ -122,9 +124,10 @@ impl LedgerReader {
     /// [`LedgerError::Pruned`], or if it cannot be read whole.
     pub fn batch_at(&self, location: Location) -> Result<StoredBatch, LedgerError> {
         let payload = self.read(Kind::Batch, location)?;
-        let (key, header, body) =
+        let (key, header_bytes, frame) =
             split_batch(&payload).ok_or_else(|| self.corrupt(location, "not a batch record"))?;
-        Ok(StoredBatch { key, header, body })
+        let (header, body) = (frame.slice(..header_bytes), frame.slice(header_bytes..));
+        Ok(StoredBatch { key, header, body, frame })
     }
 
     /// Names of the batches in no decided slot, by lane, incarnation and seq.

@@ -88,8 +88,8 @@ pub(super) fn batch_head(key: &BatchKey, header_bytes: usize) -> Vec<u8> {
     head
 }
 
-/// Splits a batch record into key, signed header and body.
-pub(super) fn split_batch(payload: &Bytes) -> Option<(BatchKey, Bytes, Bytes)> {
+/// Splits a batch record into its name, the signed header's length, and header and body in one slice.
+pub(super) fn split_batch(payload: &Bytes) -> Option<(BatchKey, usize, Bytes)> {
     let (head, rest) = payload.split_at_checked(BATCH_HEAD_BYTES)?;
     let (key, header_bytes) = head.split_last_chunk::<4>()?;
     let key = BatchKey::try_from_slice(key).ok()?;
@@ -97,8 +97,7 @@ pub(super) fn split_batch(payload: &Bytes) -> Option<(BatchKey, Bytes, Bytes)> {
     if header_bytes > rest.len() {
         return None;
     }
-    let start = BATCH_HEAD_BYTES.checked_add(header_bytes)?;
-    Some((key, payload.slice(BATCH_HEAD_BYTES..start), payload.slice(start..)))
+    Some((key, header_bytes, payload.slice(BATCH_HEAD_BYTES..)))
 }
 
 pub(super) fn slot_head(height: Height, batches: &[Location]) -> Vec<u8> {

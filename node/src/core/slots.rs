@@ -1,0 +1,156 @@
+//! From a decision to a sealed header: gather bodies, record, execute, seal.
+
+use super::{Core, Effect, FrameClass, Notice, Todo, lane_terms};
+use crate::limits::UNSEALED_KEPT_MAX;
+use bytes::Bytes;
+use rota_sequencer::catchup;
+use rota_sequencer::execution::{Assembly, DecidedRecord, DecidedSlot, ExecutedSlot, Progress};
+use rota_sequencer::lanes as lane;
+use rota_sequencer::{Batch, LaneTip, LaneView as _, mempool, seals};
+use rota_types::codec::encode;
+use rota_types::{CommitCertificate, Height, Seal, SlotProposal};
+use std::sync::Arc;
+
+fn tip_of(batch: &Batch) -> LaneTip {
+    let header = batch.header();
+    LaneTip {
+        position: header.position,
+        digest: batch.digest(),
+        cumulative_bytes: header.cumulative_bytes,
+        cumulative_txs: header.cumulative_txs,
+    }
+}
+
+impl Core {
+    pub(super) fn on_decided(&mut self, proposal: SlotProposal, certificate: CommitCertificate) {
+        match Assembly::new(proposal, certificate, &self.tips) {
+            Ok(assembly) => {
+                self.assembly = Some(assembly);
+                self.todo.push_back(Todo::Assemble);
+            }
+            Err(error) => self.fatal(format!("the decided slot contradicts the ledger: {error}")),
+        }
+    }
+
+    /// Goes on with the decided slot: asks for missing bodies, or records and executes it.
+    pub(super) fn assemble(&mut self) {
+        let Some(mut assembly) = self.assembly.take() else { return };
+        for batch in self.synced.values() {
+            assembly.insert(Arc::clone(batch));
+        }
+        match assembly.progress(&self.lanes) {
+            Ok(Progress::Complete(decided)) => self.record_decided(*decided),
+            Ok(Progress::Missing(missing)) => {
+                self.assembly = Some(assembly);
+                for body in missing {
+                    self.want(body.digest, &body.holders);
+                }
+            }
+            Err(error) => self.fatal(format!("the decided slot contradicts the ledger: {error}")),
+        }
+    }
+
+    /// The one road of every decided slot, decided here or caught up: ledger, lanes, execution, next height.
+    pub(super) fn record_decided(&mut self, decided: DecidedSlot) {
+        let proposal = &decided.proposal;
+        for batch in decided.lanes.iter().flatten() {
+            if self.lanes.batch(&batch.digest()).is_none() {
+                self.durable.push(Effect::StoreBatch(Arc::clone(batch)));
+            }
+        }
+        let batches = decided.lanes.iter().flatten().map(|batch| batch.digest()).collect();
+        let record = DecidedRecord::of(&decided).to_bytes().into();
+        self.durable.push(Effect::StoreDecided { height: proposal.height, batches, record });
+        let tips: Vec<LaneTip> =
+            decided.lanes.iter().filter_map(|run| run.last()).map(|b| tip_of(b)).collect();
+        self.tips.advance(proposal);
+        self.decided = proposal.height;
+        self.decided_slot = proposal.slot;
+        self.synced.clear();
+        for batch in decided.lanes.iter().flatten() {
+            let digest = batch.digest();
+            self.todo.push_back(Todo::Catchup(catchup::Event::Have { digest }));
+        }
+        self.raise_floors(&tips);
+        self.notice(Notice::Ordered {
+            height: proposal.height,
+            slot: proposal.slot,
+            round: decided.certificate.round,
+            tips: tips.iter().map(|tip| tip.position).collect(),
+        });
+        let proposal = Arc::new(proposal.clone());
+        self.todo.push_back(Todo::Catchup(catchup::Event::Decided { proposal }));
+        self.todo.push_back(Todo::Lanes(lane::Event::Decided { tips }));
+        self.out.push(Effect::Execute(Box::new(decided)));
+        self.start_height(Vec::new(), Vec::new());
+    }
+
+    pub(super) fn on_executed(&mut self, executed: ExecutedSlot, checkpoint: Option<Bytes>) {
+        let height = executed.header.height;
+        let record = executed.record.to_bytes().into();
+        self.durable.push(Effect::StoreExecuted { height, record });
+        if let Some(state) = checkpoint {
+            self.durable.push(Effect::StoreCheckpoint { height, state });
+        }
+        self.executed = height;
+        self.header_id = executed.header_id;
+        self.order = Arc::clone(&executed.order);
+        let order = Arc::clone(&self.order);
+        self.evidence.retain(|item| order.accepts(item, &self.validators));
+        let terms = lane_terms(&self.order);
+        self.todo.push_back(Todo::Lanes(lane::Event::Executed { terms }));
+        self.todo.push_back(Todo::Driver(rota_consensus::Event::Executed {
+            height,
+            header_id: self.header_id,
+        }));
+        self.headers.insert(height, executed.header.clone());
+        while self.headers.len() > UNSEALED_KEPT_MAX {
+            self.headers.pop_first();
+        }
+        let header = Box::new(executed.header.clone());
+        self.todo.push_back(Todo::Seals(seals::Event::Executed { header }));
+        self.keystore = executed.keystore.clone();
+        if self.pool.usage().0 > 0 {
+            let prefixes = executed.record.prefixes.clone();
+            self.todo.push_back(Todo::Pool(mempool::Event::Ordered(prefixes)));
+        }
+        let header_id = self.header_id;
+        self.todo.push_back(Todo::Catchup(catchup::Event::Executed { height, header_id }));
+        self.todo.push_back(Todo::Recheck);
+        self.notice(Notice::Executed(Box::new(executed)));
+    }
+
+    pub(super) fn on_seal_effects(&mut self, effects: Vec<seals::Effect>) {
+        use seals::Effect as E;
+        for effect in effects {
+            match effect {
+                E::Broadcast(message) => {
+                    let bytes = message.to_bytes().into();
+                    self.out.push(Effect::Broadcast { class: FrameClass::Certificates, bytes });
+                }
+                E::Send { to, message } => {
+                    let bytes = message.to_bytes().into();
+                    self.out.push(Effect::Send { to, class: FrameClass::Certificates, bytes });
+                }
+                E::Sealed { height, seal } => self.on_sealed(height, seal),
+                E::Penalise { validator, offence } => {
+                    self.penalise(validator, offence.to_string());
+                }
+                E::Refused { .. } => self.notice(Notice::GuardRefused),
+                E::SafetyAlarm(alarm) => {
+                    self.notice(Notice::Alarm { what: format!("SAFETY ALARM: {alarm:?}") });
+                }
+            }
+        }
+    }
+
+    fn on_sealed(&mut self, height: Height, seal: Seal) {
+        let bytes = encode(&seal).into();
+        self.durable.push(Effect::StoreSeal { height, seal: bytes });
+        self.todo.push_back(Todo::Catchup(catchup::Event::Sealed { height }));
+        if let Some(header) = self.headers.remove(&height) {
+            let (header, seal) = (Box::new(header), Box::new(seal));
+            self.notice(Notice::Sealed { height, header, seal });
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The core's side of catch-up: verified slots take the same road as decisions of the own driver.
+
+use super::{AskProtocol, Core, Effect, Notice, Todo};
+use bytes::Bytes;
+use rota_sequencer::Batch;
+use rota_sequencer::catchup::{self, Protocol};
+use rota_sequencer::execution::DecidedSlot;
+use rota_sequencer::seals;
+use rota_types::{Hash, TimestampMs, ValidatorKey};
+use std::sync::Arc;
+
+impl Core {
+    pub(super) fn on_peer_up(&mut self, peer: u64, validator: Option<ValidatorKey>) {
+        if let Some(validator) = validator {
+            self.validator_peers.insert(validator, peer);
+        }
+        self.todo.push_back(Todo::Catchup(catchup::Event::Connected { peer }));
+    }
+
+    pub(super) fn on_peer_down(&mut self, peer: u64) {
+        self.validator_peers.retain(|_, number| *number != peer);
+        self.todo.push_back(Todo::Catchup(catchup::Event::Disconnected { peer }));
+    }
+
+    pub(super) fn on_answer(&mut self, question: u64, bytes: Option<Bytes>) {
+        let event = match bytes {
+            Some(bytes) => catchup::Event::Answer { id: question, bytes },
+            None => catchup::Event::Failed { id: question },
+        };
+        self.todo.push_back(Todo::Catchup(event));
+    }
+
+    /// Asks for a body of a decided or certified batch.
+    pub(super) fn want(&mut self, digest: Hash, holders: &[ValidatorKey]) {
+        let holders =
+            holders.iter().filter_map(|key| self.validator_peers.get(key).copied()).collect();
+        self.todo.push_back(Todo::Catchup(catchup::Event::Want { digest, holders }));
+    }
+
+    pub(super) fn catch_up(&mut self, now: TimestampMs, event: catchup::Event) {
+        for effect in self.catchup.step(now, event) {
+            self.on_catchup_effect(effect);
+        }
+    }
+
+    fn on_catchup_effect(&mut self, effect: catchup::Effect) {
+        use catchup::Effect as E;
+        match effect {
+            E::Request { peer, id, protocol, bytes } => {
+                let protocol = match protocol {
+                    Protocol::Status => AskProtocol::Status,
+                    Protocol::Slots => AskProtocol::Slots,
+                    Protocol::Batches => AskProtocol::Batches,
+                };
+                self.out.push(Effect::Ask { peer, question: id, protocol, bytes });
+            }
+            E::Apply(decided) => self.apply(*decided),
+            E::ApplySeal { height, seal } => {
+                self.todo.push_back(Todo::Seals(seals::Event::Known { height, seal }));
+            }
+            E::Body(batch) => self.on_body(batch),
+            E::Ban { peer, fault } => {
+                self.out.push(Effect::BanPeer { peer, reason: fault.to_string() });
+            }
+            E::SafetyAlarm(fault) => {
+                self.notice(Notice::Alarm { what: format!("SAFETY ALARM: {fault}") });
+            }
+        }
+    }
+
+    fn on_body(&mut self, batch: Arc<Batch>) {
+        let from = batch.position().lane;
+        self.on_batch(from, batch);
+    }
+
+    /// A verified slot: with a driver it is decided there, so that the driver's height moves with it.
+    fn apply(&mut self, decided: DecidedSlot) {
+        if decided.proposal.height != self.decided.next() {
+            return;
+        }
+        if self.driver.is_none() {
+            self.record_decided(decided);
+            return;
+        }
+        let DecidedSlot { proposal, certificate, lanes } = decided;
+        self.synced = lanes.into_iter().flatten().map(|batch| (batch.digest(), batch)).collect();
+        let event = rota_consensus::Event::Synced { certificate, proposal };
+        self.todo.push_back(Todo::Driver(event));
+    }
+}

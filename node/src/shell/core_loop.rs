@@ -1,0 +1,81 @@
+//! The thread that runs the core: takes events, steps, and queues the effects for commit.
+
+use super::clock;
+use super::release::{Outward, items};
+use crate::core::{Core, Effect, Input};
+use crate::disk::{CommitterHandle, Item};
+use crate::limits::{CORE_IDLE_MS_MAX, CORE_STEPS_PER_GROUP};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What the loop shares with the doors.
+#[derive(Clone)]
+pub(super) struct Gauges {
+    /// When the loop last ran, Unix milliseconds.
+    pub(super) ticked: Arc<AtomicU64>,
+    /// Highest decided height that a peer claims.
+    pub(super) best_peer: Arc<AtomicU64>,
+}
+
+/// Mailboxes of the core: frames before bulk.
+pub(super) struct Mailboxes {
+    pub(super) urgent: mpsc::Receiver<Input>,
+    pub(super) bulk: mpsc::Receiver<Input>,
+}
+
+/// Starts the thread; it ends when the urgent mailbox closes or nothing can be committed any more.
+///
+/// # Errors
+/// If the system gives no thread or runtime.
+pub(super) fn spawn(
+    core: Core,
+    first: Vec<Effect>,
+    mailboxes: Mailboxes,
+    committer: CommitterHandle<Outward>,
+    gauges: Gauges,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    std::thread::Builder::new().name("rota-core".to_owned()).spawn(move || {
+        runtime.block_on(run(core, first, mailboxes, committer, gauges));
+    })
+}
+
+async fn run(
+    mut core: Core,
+    first: Vec<Effect>,
+    mut mailboxes: Mailboxes,
+    committer: CommitterHandle<Outward>,
+    gauges: Gauges,
+) {
+    let mut queue: Vec<Item<Outward>> = first.into_iter().flat_map(items).collect();
+    let mut inputs = Vec::with_capacity(CORE_STEPS_PER_GROUP);
+    loop {
+        if !queue.is_empty() && committer.push(std::mem::take(&mut queue)).is_err() {
+            return;
+        }
+        let now = clock::now();
+        gauges.ticked.store(now.0, Ordering::Relaxed);
+        gauges.best_peer.store(core.catchup().highest().0, Ordering::Relaxed);
+        let wait = core.deadline(now).0.saturating_sub(now.0).min(CORE_IDLE_MS_MAX);
+        tokio::select! {
+            biased;
+            count = mailboxes.urgent.recv_many(&mut inputs, CORE_STEPS_PER_GROUP) => {
+                if count == 0 {
+                    return;
+                }
+            }
+            () = tokio::time::sleep(Duration::ZERO), if wait == 0 => inputs.push(Input::Tick),
+            Some(input) = mailboxes.bulk.recv() => inputs.push(input),
+            () = tokio::time::sleep(Duration::from_millis(wait)), if wait > 0 => {
+                inputs.push(Input::Tick);
+            }
+        }
+        for input in inputs.drain(..) {
+            let effects = core.step(clock::now(), input);
+            queue.extend(effects.into_iter().flat_map(items));
+        }
+    }
+}

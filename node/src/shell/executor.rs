@@ -1,0 +1,38 @@
+//! The execution thread: decided slots in, outcomes out, so that a large slot never stands before a vote.
+
+use crate::core::Input;
+use crate::limits::{CHECKPOINT_HEIGHTS, EXECUTE_QUEUE_MAX};
+use rota_sequencer::execution::{DecidedSlot, Executor};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use tokio::sync::mpsc;
+
+/// Starts the thread. It ends when the returned sender or the core's mailbox is gone.
+///
+/// # Errors
+/// If the system gives no thread.
+pub(super) fn spawn(
+    mut executor: Executor,
+    core: mpsc::Sender<Input>,
+) -> std::io::Result<SyncSender<Box<DecidedSlot>>> {
+    let (sender, receiver) = sync_channel::<Box<DecidedSlot>>(EXECUTE_QUEUE_MAX);
+    std::thread::Builder::new().name("rota-execute".to_owned()).spawn(move || {
+        while let Ok(decided) = receiver.recv() {
+            let input = execute(&mut executor, &decided);
+            if core.blocking_send(input).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(sender)
+}
+
+fn execute(executor: &mut Executor, decided: &DecidedSlot) -> Input {
+    match executor.execute(decided) {
+        Ok(executed) => {
+            let due = executed.header.height.0.checked_rem(CHECKPOINT_HEIGHTS) == Some(0);
+            let checkpoint = due.then(|| executor.to_checkpoint().into());
+            Input::Executed { executed: Box::new(executed), checkpoint }
+        }
+        Err(error) => Input::ExecutionFailed { reason: error.to_string() },
+    }
+}

@@ -1,0 +1,33 @@
+//! The shell around the core: threads, sockets, disk and clock of one running node.
+//!
+//! ```text
+//!  rota-p2p events ─► network::Inbound ─► core mailbox ─► core loop (own thread) ─► Item queue ─► commit thread
+//!  doors ─► submit ─────────────────────►      ▲                                                 │ one sync a group
+//!                                              └── execution thread ◄── release::Releaser ◄──────┘
+//! ```
+//!
+//! The core decides, the commit thread makes durable and lets go, in that order; nothing leaves the machine by
+//! another road. Doors read from `view` and the ledger, never from the core.
+
+mod accounts;
+mod backend;
+mod clock;
+mod core_loop;
+mod executor;
+mod network;
+mod policy;
+mod read;
+mod recent;
+mod recover;
+mod release;
+mod run;
+mod serve;
+mod slots;
+mod submit;
+mod telemetry;
+mod view;
+
+pub use backend::NodeBackend;
+pub use clock::now;
+pub use run::{RunningNode, run_node};
+pub use telemetry::prometheus;

@@ -1,0 +1,206 @@
+//! From network events to the core: frames as they are, batches and bundles parsed and hashed on the way.
+
+use super::release::Verdicts;
+use super::serve::Server;
+use crate::core::{FrameClass, Input};
+use crate::limits::{SERVE_MAX, VERIFY_QUEUE_MAX};
+use bytes::Bytes;
+use rota_p2p::{Class, Identity, NetworkEvent, NetworkEvents, NetworkHandle, Offence, PeerId};
+use rota_sequencer::Batch;
+use rota_types::limits::BUNDLE_BYTES_MAX;
+use rota_types::{TransactionList, ValidatorKey};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Semaphore, mpsc};
+
+/// Numbers for peers: the core knows no PeerId.
+#[derive(Default)]
+pub(super) struct Peers {
+    inner: Mutex<(HashMap<PeerId, u64>, HashMap<u64, PeerId>)>,
+    next: AtomicU64,
+}
+
+impl Peers {
+    /// The number of a peer, given once.
+    pub(super) fn number(&self, peer: PeerId) -> u64 {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = inner.0.get(&peer) {
+            return *number;
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        inner.0.insert(peer, number);
+        inner.1.insert(number, peer);
+        number
+    }
+
+    /// The peer of a number, while it is connected.
+    pub(super) fn peer(&self, number: u64) -> Option<PeerId> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).1.get(&number).copied()
+    }
+
+    fn forget(&self, peer: &PeerId) -> Option<u64> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = inner.0.remove(peer)?;
+        inner.1.remove(&number);
+        Some(number)
+    }
+}
+
+/// The task that reads network events.
+pub(super) struct Inbound {
+    pub(super) chain_id: u64,
+    pub(super) network: NetworkHandle,
+    pub(super) peers: Arc<Peers>,
+    pub(super) verdicts: Arc<Verdicts>,
+    pub(super) urgent: mpsc::Sender<Input>,
+    pub(super) bulk: mpsc::Sender<Input>,
+    pub(super) server: Arc<Server>,
+}
+
+struct Unverified {
+    peer: PeerId,
+    from: ValidatorKey,
+    frame: Bytes,
+}
+
+impl Inbound {
+    /// Reads events until the network is shut down.
+    pub(super) async fn run(self, mut events: NetworkEvents) {
+        let batches = self.spawn_verifier();
+        let serving = Arc::new(Semaphore::new(SERVE_MAX));
+        while let Some(event) = events.recv().await {
+            match event {
+                NetworkEvent::Direct { from, identity, class, data } => {
+                    self.on_direct(&batches, from, identity, class, data).await;
+                }
+                NetworkEvent::Gossip { message, source, data } => {
+                    self.on_gossip(message, source, data).await;
+                }
+                NetworkEvent::Request { from, protocol, data, reply, .. } => {
+                    let Ok(permit) = Arc::clone(&serving).try_acquire_owned() else {
+                        continue;
+                    };
+                    let (server, network) = (Arc::clone(&self.server), self.network.clone());
+                    let peer = self.peers.number(from);
+                    tokio::task::spawn_blocking(move || {
+                        if let Some(answer) = server.answer(peer, protocol, &data) {
+                            network.respond(reply, answer);
+                        }
+                        drop(permit);
+                    });
+                }
+                NetworkEvent::PeerUp { peer, identity, .. } => {
+                    self.on_peer_up(peer, identity).await;
+                }
+                NetworkEvent::PeerDown { peer, identity } => {
+                    self.on_peer_down(peer, identity).await;
+                }
+            }
+        }
+    }
+
+    async fn tell(&self, input: Input) {
+        // A closed mailbox means that the node is going down.
+        self.urgent.send(input).await.ok();
+    }
+
+    async fn on_peer_up(&self, peer: PeerId, identity: Option<Identity>) {
+        let validator = identity.map(|identity| ValidatorKey(identity.0));
+        let number = self.peers.number(peer);
+        tracing::info!(%peer, ?validator, "peer connected");
+        self.tell(Input::PeerUp { peer: number, validator }).await;
+        if let Some(validator) = validator {
+            self.tell(Input::Connected { validator }).await;
+        }
+    }
+
+    async fn on_peer_down(&self, peer: PeerId, identity: Option<Identity>) {
+        tracing::info!(%peer, "peer disconnected");
+        if let Some(number) = self.peers.forget(&peer) {
+            self.tell(Input::PeerDown { peer: number }).await;
+        }
+        if let Some(identity) = identity {
+            self.tell(Input::Disconnected { validator: ValidatorKey(identity.0) }).await;
+        }
+    }
+
+    async fn on_direct(
+        &self,
+        batches: &mpsc::Sender<Unverified>,
+        peer: PeerId,
+        identity: Identity,
+        class: Class,
+        bytes: Bytes,
+    ) {
+        let from = ValidatorKey(identity.0);
+        let class = match class {
+            Class::Votes => FrameClass::Votes,
+            Class::Certificates => FrameClass::Certificates,
+            Class::Proposals => FrameClass::Proposals,
+            Class::Batches => {
+                if batches.try_send(Unverified { peer, from, frame: bytes }).is_err() {
+                    // Its author sends it again: our next statement does not cover it.
+                    metrics::counter!("rota_node_batches_dropped_total").increment(1);
+                }
+                return;
+            }
+        };
+        self.tell(Input::Frame { from, class, bytes }).await;
+    }
+
+    /// One thread parses, hashes and checks batches in the order they came.
+    fn spawn_verifier(&self) -> mpsc::Sender<Unverified> {
+        let (sender, mut receiver) = mpsc::channel::<Unverified>(VERIFY_QUEUE_MAX);
+        let (chain_id, network, bulk) = (self.chain_id, self.network.clone(), self.bulk.clone());
+        tokio::task::spawn_blocking(move || {
+            while let Some(Unverified { peer, from, frame }) = receiver.blocking_recv() {
+                match Batch::from_frame(chain_id, frame) {
+                    Ok(batch) => {
+                        let input = Input::Batch { from, batch: Arc::new(batch) };
+                        if bulk.blocking_send(input).is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(%peer, %error, "a batch that is none");
+                        network.penalise(&peer, Offence::Malformed);
+                    }
+                }
+            }
+        });
+        sender
+    }
+
+    async fn on_gossip(&self, message: rota_p2p::GossipId, source: PeerId, data: Bytes) {
+        static TOKENS: AtomicU64 = AtomicU64::new(0);
+        let token = TOKENS.fetch_add(1, Ordering::Relaxed);
+        let bundle = TransactionList::parse(data, BUNDLE_BYTES_MAX);
+        let peer = self.peers.number(source);
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).insert(token, message);
+        if self.bulk.try_send(Input::Gossip { token, peer, bundle }).is_err() {
+            let message =
+                self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+            if let Some(message) = message {
+                self.network.report(message, rota_p2p::Verdict::Ignore);
+            }
+        }
+    }
+}
+
+/// Writes what the network knows of validators to `peers.json` now and then, so that a restart needs no bootstrap.
+pub(super) async fn save_peers(network: NetworkHandle, path: std::path::PathBuf) {
+    let mut every = tokio::time::interval(std::time::Duration::from_secs(30));
+    let mut last = String::new();
+    loop {
+        every.tick().await;
+        let records: Vec<String> = network.known_records().iter().map(hex::encode).collect();
+        let Ok(text) = serde_json::to_string(&records) else { continue };
+        if text != last && !records.is_empty() {
+            match tokio::fs::write(&path, &text).await {
+                Ok(()) => last = text,
+                Err(error) => tracing::warn!(%error, "cannot write peers.json"),
+            }
+        }
+    }
+}

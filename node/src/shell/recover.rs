@@ -1,0 +1,262 @@
+//! Start-up: opens the stores, executes again what the last checkpoint does not cover, and finds what was in flight.
+
+use super::recent::RecentIds;
+use super::slots::{SlotError, Slots};
+use super::view::{SealedState, Seed};
+use crate::api::Head;
+use crate::core::Restored;
+use crate::disk::{Disk, Pipeline};
+use crate::error::{ExitCode, OperatorError};
+use crate::guard::{Create, Guard, GuardError, Step};
+use crate::home::Home;
+use crate::index::{Index, IndexOptions, IndexedSlot};
+use crate::ledger::{Ledger, LedgerReader};
+use crate::wal::Wal;
+use rota_sequencer::Batch;
+use rota_sequencer::execution::{ExecutedRecord, Executor};
+use rota_types::{Genesis, Hash, Height, Mark, MarkPlace, SlotHeader, ValidatorKey, VoteKind};
+use std::sync::Arc;
+
+/// The stores and what they gave.
+pub(super) struct Opened {
+    pub(super) pipeline: Pipeline,
+    pub(super) reader: LedgerReader,
+    /// The deciding half of the guard; `None` for a full node, or a key that must not sign.
+    pub(super) guard: Option<Guard>,
+    pub(super) restored: Restored,
+    pub(super) seed: Seed,
+}
+
+/// Random bytes from the system, for salts that decide nothing.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], OperatorError> {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        OperatorError::new(ExitCode::Io, "cannot read random bytes").cause(error)
+    })?;
+    Ok(bytes)
+}
+
+fn broken(error: &SlotError) -> OperatorError {
+    OperatorError::new(ExitCode::Io, "cannot read the ledger")
+        .cause(error)
+        .hint("rota db verify says which segment; moving ledger/ and index/ away makes the node fetch them again")
+}
+
+/// Opens everything under `home`.
+///
+/// # Errors
+/// [`OperatorError`] with the hint that mends it.
+pub(super) fn open(
+    disk: &Arc<dyn Disk>,
+    home: &Home,
+    genesis: &Arc<Genesis>,
+    key: Option<ValidatorKey>,
+) -> Result<Opened, OperatorError> {
+    let salt = u64::from_le_bytes(random()?);
+    let (ledger, report) =
+        Ledger::open(Arc::clone(disk), &home.ledger_folder(), genesis.hash(), salt)?;
+    if let Some(torn) = &report.torn {
+        tracing::warn!(?torn, "a torn tail of the ledger was cut off");
+    }
+    let mut wal = Wal::open(Arc::clone(disk), &home.wal_folder(), salt)?;
+    let (guard, guard_log) = match key {
+        None => (None, None),
+        Some(key) => {
+            match Guard::open(Arc::clone(disk), &home.guard_file(), key, Create::Forbidden) {
+                Ok((guard, log, _)) => (Some(guard), Some(log)),
+                Err(error @ GuardError::Missing { .. }) => {
+                    tracing::error!(%error, hint = error.hint(), "this node does not sign");
+                    (None, None)
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    let reader = ledger.reader();
+    let slots = Slots::new(genesis.chain_id, reader.clone());
+    let executor = execute_again(&slots, genesis)?;
+    let (sealed, unsealed) = seals_of(&slots, executor.height())?;
+    let recent = recent_ids(&slots, genesis, &executor)?;
+    let next = executor.height().next();
+    let entries = wal.replay(next)?.entries;
+    let restored = Restored {
+        sealed,
+        undecided: undecided(&reader, genesis.chain_id),
+        own_marks: guard.as_ref().map(own_marks).unwrap_or_default(),
+        vote_marks: guard.as_ref().map(|g| vote_marks(g, next)).unwrap_or_default(),
+        wal: entries,
+        unsealed,
+        lookup_salt: random()?,
+        executor,
+    };
+    let seed = seed(&slots, &restored, recent)?;
+    let pipeline = Pipeline::new(ledger, wal, guard_log);
+    Ok(Opened { pipeline, reader, guard, restored, seed })
+}
+
+/// The state after the newest slot: from the last checkpoint, then slot by slot.
+fn execute_again(slots: &Slots, genesis: &Arc<Genesis>) -> Result<Executor, OperatorError> {
+    let refuse = |error: &dyn std::fmt::Display| {
+        OperatorError::new(ExitCode::Io, "the ledger does not execute to what it says")
+            .cause(error)
+            .hint("moving ledger/ and index/ away makes the node fetch them again; keep state/")
+    };
+    let ledger = slots.ledger();
+    let checkpoint = ledger.last_checkpoint()?;
+    let mut executor = match &checkpoint {
+        Some((_, bytes)) => {
+            Executor::from_checkpoint(genesis, bytes).map_err(|error| refuse(&error))?
+        }
+        None => Executor::genesis(genesis).map_err(|error| refuse(&error))?,
+    };
+    while let Some((first, _)) = executor.window_missing() {
+        let record = slots.executed(first).map_err(|error| broken(&error))?;
+        executor.load_window(&record).map_err(|error| refuse(&error))?;
+    }
+    let tip = ledger.tip().unwrap_or(Height::GENESIS);
+    while executor.height() < tip {
+        let height = executor.height().next();
+        let decided = slots.decided_slot(height).map_err(|error| broken(&error))?;
+        let executed = match slots.executed(height) {
+            Ok(record) => executor.replay(&decided, &record),
+            Err(SlotError::Absent(_)) => executor.execute(&decided),
+            Err(error) => return Err(broken(&error)),
+        };
+        executed.map_err(|error| refuse(&error))?;
+    }
+    Ok(executor)
+}
+
+/// The newest height up to which all are sealed, and the headers above it.
+fn seals_of(slots: &Slots, tip: Height) -> Result<(Height, Vec<SlotHeader>), OperatorError> {
+    let mut unsealed = Vec::new();
+    let mut height = tip;
+    while height > Height::GENESIS {
+        if slots.seal(height).map_err(|error| broken(&error))?.is_some() {
+            break;
+        }
+        match slots.executed(height) {
+            Ok(record) => unsealed.push(record.header),
+            Err(SlotError::Absent(_)) => {}
+            Err(error) => return Err(broken(&error)),
+        }
+        height = height.prev();
+    }
+    unsealed.reverse();
+    Ok((height, unsealed))
+}
+
+fn add_recent(recent: &RecentIds, record: &ExecutedRecord) {
+    let skipped = record.skips.iter().map(|(index, _)| *index);
+    let header = &record.header;
+    recent.add(header.height, header.slot, record.prefixes.clone(), skipped);
+}
+
+fn recent_ids(
+    slots: &Slots,
+    genesis: &Genesis,
+    executor: &Executor,
+) -> Result<RecentIds, OperatorError> {
+    let recent = RecentIds::new(genesis.validity_slots_max);
+    let Some(mut height) = executor.window().first_height() else { return Ok(recent) };
+    while height <= executor.height() {
+        match slots.executed(height) {
+            Ok(record) => add_recent(&recent, &record),
+            Err(SlotError::Absent(_)) => {}
+            Err(error) => return Err(broken(&error)),
+        }
+        height = height.next();
+    }
+    Ok(recent)
+}
+
+fn undecided(reader: &LedgerReader, chain_id: u64) -> Vec<Arc<Batch>> {
+    let batch = |digest: &Hash| {
+        let stored = reader.batch(digest).ok().flatten()?;
+        Batch::from_stored(chain_id, stored.frame).ok().map(Arc::new)
+    };
+    reader.undecided().iter().filter_map(|key| batch(&key.digest)).collect()
+}
+
+fn own_marks(guard: &Guard) -> Vec<Mark> {
+    let mark = |(incarnation, seq, digest)| Mark {
+        place: MarkPlace::OwnBatch { incarnation, seq },
+        digest,
+    };
+    guard.marks().own_batches().map(mark).collect()
+}
+
+fn vote_marks(guard: &Guard, height: Height) -> Vec<Mark> {
+    let mark = |(round, step, digest)| {
+        let place = match step {
+            Step::Propose => MarkPlace::Proposal { height, round },
+            Step::Prevote => MarkPlace::Vote { height, round, kind: VoteKind::Prevote },
+            Step::Precommit => MarkPlace::Vote { height, round, kind: VoteKind::Precommit },
+        };
+        Mark { place, digest }
+    };
+    guard.marks().votes_at(height).map(mark).collect()
+}
+
+fn seed(slots: &Slots, restored: &Restored, recent: RecentIds) -> Result<Seed, OperatorError> {
+    let executor = &restored.executor;
+    let height = executor.height();
+    let sealed_state = if restored.sealed == height && height > Height::GENESIS {
+        let seal = slots.seal(height).map_err(|error| broken(&error))?;
+        executor.header().cloned().zip(seal).map(|(header, seal)| SealedState {
+            header,
+            seal,
+            keystore: executor.keystore().clone(),
+        })
+    } else {
+        None
+    };
+    Ok(Seed {
+        header_id: executor.header_id(),
+        order: Arc::new(executor.order().clone()),
+        keystore: executor.keystore().clone(),
+        head: Head { decided: height, executed: height, sealed: restored.sealed },
+        sealed_state,
+        recent,
+    })
+}
+
+/// Opens the index and brings it to the ledger's newest slot.
+///
+/// # Errors
+/// Of the index, when not even an empty one can be made.
+pub(super) fn open_index(
+    home: &Home,
+    genesis: &Genesis,
+    transactions: bool,
+    reader: &LedgerReader,
+) -> Result<Index, OperatorError> {
+    let slots = Slots::new(genesis.chain_id, reader.clone());
+    let tip = reader.tip().unwrap_or(Height::GENESIS);
+    let options = IndexOptions { genesis: genesis.hash(), transactions };
+    let (index, report) = Index::open(&home.index_folder(), options, tip)?;
+    if let Some(reason) = &report.removed {
+        tracing::warn!(reason, "the index is built again from the ledger");
+    }
+    let mut height = report.height.max(reader.first().unwrap_or(Height(1)).prev()).next();
+    while height <= tip {
+        match slots.executed(height) {
+            Ok(record) => index.apply(&indexed(&record))?,
+            Err(SlotError::Absent(_)) => break,
+            Err(error) => return Err(broken(&error)),
+        }
+        height = height.next();
+    }
+    Ok(index)
+}
+
+/// What the index takes of a slot.
+pub(super) fn indexed(record: &ExecutedRecord) -> IndexedSlot {
+    let mut skipped = record.skips.iter().map(|(index, _)| *index).peekable();
+    let transactions = (0u32..)
+        .zip(&record.prefixes)
+        .filter(|(index, _)| skipped.next_if_eq(index).is_none())
+        .map(|(index, prefix)| (*prefix, index))
+        .collect();
+    IndexedSlot { height: record.header.height, header_id: record.header.id(), transactions }
+}

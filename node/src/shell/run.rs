@@ -1,0 +1,334 @@
+//! Starts one node from an opened home, and stops it.
+
+use super::backend::{Inner, NodeBackend};
+use super::core_loop::{self, Gauges, Mailboxes};
+use super::network::{Inbound, Peers};
+use super::policy::ValidatorPolicy;
+use super::release::{Outward, Releaser};
+use super::serve::Server;
+use super::slots::Slots;
+use super::submit::Submitter;
+use super::view::View;
+use super::{clock, executor, recover, telemetry};
+use crate::config::{Config, IndexTransactions};
+use crate::core::{Core, Known, SigningGate};
+use crate::disk::{CommitError, Committer, CommitterHandle, RealDisk};
+use crate::error::{ExitCode, OperatorError};
+use crate::home::HomeLock;
+use crate::index::Index;
+use crate::limits::{CORE_BULK_MAX, CORE_URGENT_MAX};
+use crate::provision::OpenedHome;
+use crate::rpc::{Doors, RpcLimits};
+use rota_p2p::{Multiaddr, NetworkHandle};
+use rota_sequencer::admission::Rollups;
+use rota_types::{Genesis, ValidatorSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// A node that runs until it is shut down or fails.
+pub struct RunningNode {
+    /// The node as its doors see it.
+    pub api: NodeBackend,
+    /// JSON-RPC and REST.
+    pub http: SocketAddr,
+    /// Metrics and health.
+    pub metrics: SocketAddr,
+    failure: watch::Receiver<Option<OperatorError>>,
+    stop: watch::Sender<bool>,
+    doors: Option<JoinHandle<()>>,
+    core: Option<std::thread::JoinHandle<()>>,
+    committer: Option<Committer<Outward>>,
+    network: Option<NetworkHandle>,
+    tasks: Vec<JoinHandle<()>>,
+    _lock: HomeLock,
+}
+
+impl RunningNode {
+    /// Waits until the node cannot go on, and says why.
+    pub async fn failed(&mut self) -> OperatorError {
+        match self.failure.wait_for(Option::is_some).await {
+            Ok(failure) => failure.clone(),
+            Err(_) => None,
+        }
+        .unwrap_or_else(|| OperatorError::new(ExitCode::Bug, "the node stopped without a reason"))
+    }
+
+    /// Stops in order: doors, network, core, and the commit queue last, so that nothing queued is lost.
+    pub async fn shutdown(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(doors) = self.doors.take() {
+            // A door that panicked has nothing left to stop.
+            doors.await.ok();
+        }
+        if let Some(network) = self.network.take() {
+            network.shutdown().await;
+        }
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        let (core, committer) = (self.core.take(), self.committer.take());
+        let ended = tokio::task::spawn_blocking(move || {
+            drop(committer);
+            core.map(std::thread::JoinHandle::join)
+        });
+        if ended.await.is_err() {
+            tracing::error!("the core thread panicked");
+        }
+    }
+}
+
+fn addresses(texts: &[String], key: &str) -> Result<Vec<Multiaddr>, OperatorError> {
+    let parse = |text: &String| {
+        text.parse().map_err(|error| {
+            OperatorError::new(ExitCode::Config, format!("{key}: {text:?} is no multiaddress"))
+                .cause(error)
+                .hint("for example /ip4/127.0.0.1/tcp/7645/p2p/12D3KooW…")
+        })
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn known_records(path: &std::path::Path) -> Vec<bytes::Bytes> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let records: Vec<String> = serde_json::from_str(&text).unwrap_or_default();
+    records.iter().filter_map(|record| hex::decode(record).ok()).map(Into::into).collect()
+}
+
+fn p2p_config(
+    config: &Config,
+    genesis: &Genesis,
+    opened: &OpenedHome,
+) -> Result<rota_p2p::Config, OperatorError> {
+    let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    Ok(rota_p2p::Config {
+        chain_id: genesis.chain_id,
+        network: genesis.hash().0,
+        node_key_seed: opened.keys.node_seed.clone(),
+        listen: addresses(&config.p2p.listen, "p2p.listen")?,
+        external: addresses(&config.p2p.external, "p2p.external")?,
+        bootstrap: addresses(&config.p2p.bootstrap, "p2p.bootstrap")?,
+        known: known_records(&opened.home.peers_file()),
+        quic: config.p2p.quic,
+        agent: format!("rota/{}", env!("CARGO_PKG_VERSION")),
+        limits: rota_p2p::Limits {
+            inbound_max: size(config.p2p.inbound_max),
+            outbound_max: size(config.p2p.outbound_max),
+            per_ip_max: size(config.p2p.per_ip_max),
+            ..rota_p2p::Limits::default()
+        },
+    })
+}
+
+fn network_error(error: &rota_p2p::P2pError) -> OperatorError {
+    OperatorError::new(ExitCode::Unavailable, "cannot start the network")
+        .cause(error)
+        .hint("rota start --instance 2 shifts every port, or set --p2p.listen")
+}
+
+fn thread_error(error: std::io::Error) -> OperatorError {
+    OperatorError::new(ExitCode::Io, "the system gives no thread").cause(error)
+}
+
+fn commit_failure(error: &CommitError) -> OperatorError {
+    let message = if error.is_full() {
+        "the disk is full: this node stopped acknowledging and voting"
+    } else {
+        "cannot write to disk: this node stopped acknowledging and voting"
+    };
+    OperatorError::new(ExitCode::Io, message).cause(error).hint(error.hint())
+}
+
+/// Starts the node of an opened home.
+///
+/// # Errors
+/// [`OperatorError`] with the hint that mends it: ports, keys, ledger, index.
+pub async fn run_node(opened: OpenedHome) -> Result<RunningNode, OperatorError> {
+    let config = opened.config.config.clone();
+    let doors = Doors::bind(config.http.listen, config.metrics.listen).await?;
+    let genesis = Arc::new(opened.genesis.clone());
+    let rule = |error: rota_types::TypesError| {
+        OperatorError::new(ExitCode::Config, "genesis breaks a rule").cause(error)
+    };
+    let validators = genesis.validate().map_err(rule)?;
+    let key = opened.keys.validator_key();
+    let me = key.filter(|key| validators.contains(key));
+    let p2p = p2p_config(&config, &genesis, &opened)?;
+    let stores = {
+        let (home, genesis) = (opened.home.clone(), Arc::clone(&genesis));
+        tokio::task::spawn_blocking(move || recover::open(&RealDisk::shared(), &home, &genesis, me))
+            .await
+            .map_err(|error| {
+                OperatorError::new(ExitCode::Bug, "start-up panicked").cause(error)
+            })??
+    };
+    let all = match config.index.transactions {
+        IndexTransactions::All => true,
+        IndexTransactions::None => false,
+        IndexTransactions::Auto => me.is_none(),
+    };
+    let index = Arc::new(recover::open_index(&opened.home, &genesis, all, &stores.reader)?);
+    let signing = stores.guard.is_some();
+    let signer = opened.keys.validator_signer().filter(|_| signing);
+    let policy = ValidatorPolicy::new(
+        genesis.chain_id,
+        genesis.hash(),
+        validators.clone(),
+        signer.filter(|_| me.is_some()),
+    );
+    let (network, events) =
+        rota_p2p::start(p2p, Arc::new(policy)).map_err(|e| network_error(&e))?;
+    let parts = Parts { config, genesis, validators, stores, index, network, signing };
+    parts.start(opened, doors, events).await
+}
+
+struct Parts {
+    config: Config,
+    genesis: Arc<Genesis>,
+    validators: ValidatorSet,
+    stores: recover::Opened,
+    index: Arc<Index>,
+    network: NetworkHandle,
+    signing: bool,
+}
+
+impl Parts {
+    async fn start(
+        self,
+        opened: OpenedHome,
+        doors: Doors,
+        events: rota_p2p::NetworkEvents,
+    ) -> Result<RunningNode, OperatorError> {
+        let Self { config, genesis, validators, stores, index, network, signing } = self;
+        let recover::Opened { pipeline, reader, guard, restored, seed } = stores;
+        let gate = match (guard, opened.keys.validator_signer(), opened.keys.seal) {
+            (Some(guard), Some(signer), Some(seal)) => SigningGate::new(signer, seal, guard),
+            _ => SigningGate::closed(),
+        };
+        let me = gate.validator();
+        let view = Arc::new(View::new(Arc::clone(&genesis), validators, seed));
+        let (urgent, urgent_rx) = mpsc::channel(CORE_URGENT_MAX);
+        let (bulk, bulk_rx) = mpsc::channel(CORE_BULK_MAX);
+        let (failure_tx, failure) = watch::channel(None);
+        let execute =
+            executor::spawn(restored.executor.clone(), urgent.clone()).map_err(thread_error)?;
+        let rule = |error: rota_types::TypesError| {
+            OperatorError::new(ExitCode::Config, "genesis breaks a rule").cause(error)
+        };
+        let remembered = Arc::clone(&view);
+        let known: Known = Arc::new(move |id| remembered.recent.place(id).is_some());
+        let (core, first) =
+            Core::new(clock::now(), Arc::clone(&genesis), gate, known, restored).map_err(rule)?;
+        let (peers, waiting, verdicts) =
+            (Arc::new(Peers::default()), Arc::default(), Arc::default());
+        let releaser = Releaser {
+            network: network.clone(),
+            peers: Arc::clone(&peers),
+            view: Arc::clone(&view),
+            waiting: Arc::clone(&waiting),
+            verdicts: Arc::clone(&verdicts),
+            execute,
+            ledger: reader.clone(),
+            core: urgent.clone(),
+            index: index_writer(Arc::clone(&index)).map_err(thread_error)?,
+            fatal: fatal(failure_tx.clone()),
+            runtime: tokio::runtime::Handle::current(),
+        };
+        let committer = Committer::spawn(
+            pipeline,
+            move |outward| releaser.release(outward),
+            move |error| {
+                tracing::error!(%error, "nothing is committed any more");
+                failure_tx.send_replace(Some(commit_failure(&error)));
+            },
+        )
+        .map_err(thread_error)?;
+        let gauges = Gauges { ticked: Arc::default(), best_peer: Arc::default() };
+        let mailboxes = Mailboxes { urgent: urgent_rx, bulk: bulk_rx };
+        let handle: CommitterHandle<Outward> = committer.handle();
+        let core = core_loop::spawn(core, first, mailboxes, handle.clone(), gauges.clone())
+            .map_err(thread_error)?;
+        let server =
+            Arc::new(Server::new(Slots::new(genesis.chain_id, reader.clone()), Arc::clone(&view)));
+        let chain_id = genesis.chain_id;
+        let inbound = Inbound {
+            chain_id,
+            network: network.clone(),
+            peers,
+            verdicts,
+            urgent,
+            bulk: bulk.clone(),
+            server,
+        };
+        let peers_file = opened.home.peers_file();
+        let tasks = vec![
+            tokio::spawn(inbound.run(events)),
+            tokio::spawn(super::network::save_peers(network.clone(), peers_file)),
+        ];
+        let listen = network.listen_addresses().await;
+        let api = NodeBackend {
+            inner: Arc::new(Inner {
+                submitter: Submitter {
+                    rollups: Rollups::from_genesis(&genesis),
+                    genesis,
+                    bulk,
+                    waiting,
+                    next_token: AtomicU64::new(1),
+                },
+                slots: Slots::new(chain_id, reader),
+                view,
+                index: Some(index),
+                network: network.clone(),
+                committer: handle,
+                prometheus: telemetry::prometheus(),
+                me,
+                listen: listen.iter().map(ToString::to_string).collect(),
+                best_peer: gauges.best_peer,
+                ticked: gauges.ticked,
+                signing: Arc::new(AtomicBool::new(signing)),
+            }),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let bound = doors.bound();
+        let doors = doors.serve(api.clone(), RpcLimits::from(&config.rpc), stopped);
+        Ok(RunningNode {
+            api,
+            http: bound.http,
+            metrics: bound.metrics,
+            failure,
+            stop,
+            doors: Some(doors),
+            core: Some(core),
+            committer: Some(committer),
+            network: Some(network),
+            tasks,
+            _lock: opened.lock,
+        })
+    }
+}
+
+/// Ends the node for good: exit 86.
+fn fatal(failure: watch::Sender<Option<OperatorError>>) -> Box<dyn Fn(String) + Send> {
+    Box::new(move |reason| {
+        tracing::error!(reason, "SAFETY STOP: this node signs nothing any more");
+        failure.send_replace(Some(OperatorError::safety(reason)));
+    })
+}
+
+/// The thread that writes the index, off every critical path; a slot it misses is taken in at the next start.
+fn index_writer(
+    index: Arc<Index>,
+) -> std::io::Result<std::sync::mpsc::SyncSender<rota_sequencer::execution::ExecutedRecord>> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(super::release::INDEX_QUEUE_MAX);
+    std::thread::Builder::new().name("rota-index".to_owned()).spawn(move || {
+        while let Ok(record) = receiver.recv() {
+            if let Err(error) = index.apply(&recover::indexed(&record)) {
+                tracing::warn!(%error, "the index is behind; the next start builds it again");
+                return;
+            }
+        }
+    })?;
+    Ok(sender)
+}

@@ -1,0 +1,105 @@
+//! Answers what peers ask for: status, decided slots, seals, batches; charged before any work.
+
+use super::clock;
+use super::slots::Slots;
+use super::view::View;
+use crate::ledger::Location;
+use crate::limits::SERVE_MAX;
+use bytes::Bytes;
+use rota_p2p::RequestProtocol;
+use rota_sequencer::catchup::{Budgets, Protocol, Request, SlotSource, Status, answer};
+use rota_sequencer::execution::DecidedRecord;
+use rota_types::{Hash, Height, Seal};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The serving side of this node.
+pub(super) struct Server {
+    slots: Slots,
+    view: Arc<View>,
+    budgets: Mutex<Budgets>,
+    /// Where the batches of the heights served last are: the ledger finds old ones by place only.
+    places: Mutex<VecDeque<BTreeMap<Hash, Location>>>,
+}
+
+/// Heights whose batches are found by digest while they are served.
+const SERVED_HEIGHTS: usize = 2 * SERVE_MAX;
+
+impl Server {
+    pub(super) fn new(slots: Slots, view: Arc<View>) -> Self {
+        Self { slots, view, budgets: Mutex::new(Budgets::new()), places: Mutex::default() }
+    }
+
+    fn note_places(&self, height: Height, record: &DecidedRecord) {
+        let Ok(Some(stored)) = self.slots.ledger().slot(height) else { return };
+        let digests = record.lanes.iter().flatten().copied();
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.push_back(digests.zip(stored.batches).collect());
+        while places.len() > SERVED_HEIGHTS {
+            places.pop_front();
+        }
+    }
+
+    fn place(&self, digest: &Hash) -> Option<Location> {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.iter().find_map(|height| height.get(digest)).copied()
+    }
+
+    /// The answer to a question, or `None` for one that is not well formed.
+    pub(super) fn answer(
+        &self,
+        peer: u64,
+        protocol: RequestProtocol,
+        question: &Bytes,
+    ) -> Option<Bytes> {
+        let protocol = match protocol {
+            RequestProtocol::Status => Protocol::Status,
+            RequestProtocol::Slots => Protocol::Slots,
+            RequestProtocol::Batches => Protocol::Batches,
+        };
+        let request = Request::from_bytes(protocol, question).ok()?;
+        let budgets = || self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(busy) = budgets().charge(clock::now(), peer, &request) {
+            return Some(busy);
+        }
+        let answer = answer(&request, self);
+        budgets().refund(peer, &request, answer.len());
+        Some(answer)
+    }
+}
+
+impl SlotSource for Server {
+    fn status(&self) -> Status {
+        let head = self.view.head();
+        Status {
+            decided: head.decided,
+            sealed: head.sealed,
+            first_kept: self.slots.ledger().first().unwrap_or(Height(1)),
+        }
+    }
+
+    fn decided(&self, height: Height) -> Option<DecidedRecord> {
+        let record = self.slots.decided(height).ok()?;
+        self.note_places(height, &record);
+        Some(record)
+    }
+
+    fn seal(&self, height: Height) -> Option<Seal> {
+        self.slots.seal(height).ok().flatten()
+    }
+
+    fn frame(&self, digest: &Hash) -> Option<Bytes> {
+        let ledger = self.slots.ledger();
+        let stored = match ledger.batch(digest) {
+            Ok(None) => self.place(digest).map(|place| ledger.batch_at(place)).transpose(),
+            found => found,
+        };
+        match stored {
+            Ok(stored) => stored.map(|stored| stored.frame),
+            Err(error) => {
+                tracing::warn!(%digest, %error, "a batch cannot be read");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The door for transactions: admission, the core, the receipt, and the wait for a level.
+
+use super::backend::Inner;
+use super::clock;
+use super::release::Waiting;
+use crate::api::{ApiError, Level, Submission, Submitted, TransactionStatus};
+use crate::core::Input;
+use crate::limits::SUBMISSIONS_WAITING_MAX;
+use rota_sequencer::admission::{AdmissionContext, Rollups, admit};
+use rota_types::codec::encode;
+use rota_types::limits::{BATCH_BODY_BYTES_MAX, BUNDLE_BYTES_MAX};
+use rota_types::receipt::SignedReceipt;
+use rota_types::{Genesis, Height, RefusalCode, TimestampMs, TransactionList, keccak256};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Longest wait for a receipt: a node whose lane is open answers in milliseconds.
+const RECEIPT_WAIT: Duration = Duration::from_secs(10);
+
+/// See the module's documentation.
+pub(super) struct Submitter {
+    pub(super) genesis: Arc<Genesis>,
+    pub(super) rollups: Rollups,
+    pub(super) bulk: mpsc::Sender<Input>,
+    pub(super) waiting: Arc<Waiting>,
+    pub(super) next_token: AtomicU64,
+}
+
+impl Submitter {
+    pub(super) async fn submit(
+        &self,
+        node: &Inner,
+        submission: Submission,
+    ) -> Result<Submitted, ApiError> {
+        let until = clock::now().plus(u64::try_from(submission.deadline.as_millis()).unwrap_or(0));
+        self.admit(node, &submission.list)?;
+        if node.committer.is_crowded() {
+            return Err(ApiError::Limited { what: "the commit queue", retry_ms: 250 });
+        }
+        if node.me.is_none() {
+            return self.publish(node, &submission, until).await;
+        }
+        let receipt = self.receipt(submission.list.clone()).await?;
+        self.wait(node, &submission, receipt, until).await
+    }
+
+    /// The door's checks, one function for all doors; the first refusal is answered with its index.
+    fn admit(&self, node: &Inner, list: &TransactionList) -> Result<(), ApiError> {
+        let keystore = list
+            .iter()
+            .any(|view| view.rollup.is_executed())
+            .then(|| node.view.read().keystore.clone());
+        let context = AdmissionContext {
+            chain_id: self.genesis.chain_id,
+            slot: self.genesis.timing().slot_at(clock::now()),
+            validity_slots_max: self.genesis.validity_slots_max,
+            rollups: &self.rollups,
+            known: &|id| node.view.recent.place(id).is_some(),
+            keystore: keystore.as_ref(),
+        };
+        for (index, view) in list.iter().enumerate() {
+            admit(&view, &context).map_err(|refusal| ApiError::Refused { index, refusal })?;
+        }
+        Ok(())
+    }
+
+    /// Gives the list to the own lane and waits for its receipt.
+    async fn receipt(&self, list: TransactionList) -> Result<SignedReceipt, ApiError> {
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.len() >= SUBMISSIONS_WAITING_MAX {
+                return Err(ApiError::Limited { what: "submissions waiting", retry_ms: 500 });
+            }
+            waiting.insert(token, sender);
+        }
+        let forget = || {
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+        };
+        if self.bulk.try_send(Input::Submit { token, list }).is_err() {
+            forget();
+            return Err(ApiError::Limited { what: "the core's mailbox", retry_ms: 100 });
+        }
+        match tokio::time::timeout(RECEIPT_WAIT, receiver).await {
+            Ok(Ok(Ok(receipt))) => Ok(receipt),
+            Ok(Ok(Err((refusal, Some(retry_ms))))) if refusal.code == RefusalCode::Limited => {
+                Err(ApiError::Limited { what: "the own lane", retry_ms })
+            }
+            Ok(Ok(Err((refusal, _)))) => Err(ApiError::Refused { index: 0, refusal }),
+            Ok(Err(_)) => Err(ApiError::Unavailable("the node is stopping".to_owned())),
+            Err(_) => {
+                forget();
+                Err(ApiError::Unavailable(
+                    "no receipt in time: the same bytes may be sent again".to_owned(),
+                ))
+            }
+        }
+    }
+
+    /// Waits until the receipt's batch reached the level asked for, or the deadline.
+    async fn wait(
+        &self,
+        node: &Inner,
+        submission: &Submission,
+        receipt: SignedReceipt,
+        until: TimestampMs,
+    ) -> Result<Submitted, ApiError> {
+        let position = receipt.receipt.position;
+        let mut changes = node.view.subscribe_changes();
+        let height = loop {
+            let height = node.view.height_of(&position.lane, position.seq);
+            let head = node.view.head();
+            let executed = height.filter(|height| *height <= head.executed);
+            let reached = match submission.wait {
+                Level::Published | Level::Received => true,
+                Level::Certified => node.view.is_certified(&position),
+                Level::Ordered => executed.is_some(),
+                Level::Sealed => executed.is_some_and(|height| height <= head.sealed),
+            };
+            let left = until.0.saturating_sub(clock::now().0);
+            if reached || left == 0 {
+                break executed;
+            }
+            let change = changes.changed();
+            // Ended by the time-out or a change; a closed channel means that the node is going down.
+            tokio::time::timeout(Duration::from_millis(left), change).await.ok();
+        };
+        let receipt_hex = hex::encode(encode(&receipt));
+        let first_index = receipt.receipt.first_index;
+        let transactions = statuses(node, submission, &receipt, height)?;
+        Ok(Submitted {
+            level: transactions.iter().map(|tx| tx.level).min().unwrap_or(Level::Received),
+            receipt: Some(receipt_hex),
+            lane: Some(position.lane),
+            seq: Some(position.seq),
+            first_index: Some(first_index),
+            forecast_slot: self.forecast(),
+            transactions,
+        })
+    }
+
+    /// The slot whose known-deadline is next: what is certified by then is in it.
+    fn forecast(&self) -> rota_types::Slot {
+        let timing = self.genesis.timing();
+        let now = clock::now();
+        let slot = timing.slot_at(now);
+        if timing.known(slot) > now { slot } else { slot.next() }
+    }
+
+    /// A full node has no lane: it gives the transactions to gossip, and waits for their order if asked.
+    async fn publish(
+        &self,
+        node: &Inner,
+        submission: &Submission,
+        until: TimestampMs,
+    ) -> Result<Submitted, ApiError> {
+        for bundle in bundles(&submission.list) {
+            node.network
+                .publish(bundle.bytes().clone())
+                .map_err(|error| ApiError::Unavailable(error.to_string()))?;
+        }
+        let mut changes = node.view.subscribe_changes();
+        loop {
+            let statuses = published(node, submission);
+            let level = statuses.iter().map(|tx| tx.level).min().unwrap_or(Level::Published);
+            let left = until.0.saturating_sub(clock::now().0);
+            if level >= submission.wait.max(Level::Ordered)
+                || submission.wait <= Level::Received
+                || left == 0
+            {
+                return Ok(Submitted {
+                    level,
+                    receipt: None,
+                    lane: None,
+                    seq: None,
+                    first_index: None,
+                    forecast_slot: self.forecast(),
+                    transactions: statuses,
+                });
+            }
+            let change = changes.changed();
+            // As in `wait`.
+            tokio::time::timeout(Duration::from_millis(left), change).await.ok();
+        }
+    }
+}
+
+/// Cuts a list into bundles that gossip takes.
+fn bundles(list: &TransactionList) -> Vec<TransactionList> {
+    let mut bundles = Vec::new();
+    let mut run: Vec<&[u8]> = Vec::new();
+    let mut bytes = 4usize;
+    for view in list.iter() {
+        if bytes.saturating_add(view.bytes.len()) > BUNDLE_BYTES_MAX && !run.is_empty() {
+            bundles.extend(TransactionList::from_encoded(run.drain(..), BUNDLE_BYTES_MAX));
+            bytes = 4;
+        }
+        bytes = bytes.saturating_add(view.bytes.len());
+        run.push(view.bytes);
+    }
+    bundles.extend(TransactionList::from_encoded(run, BATCH_BODY_BYTES_MAX));
+    bundles
+}
+
+fn published(node: &Inner, submission: &Submission) -> Vec<TransactionStatus> {
+    submission
+        .list
+        .iter()
+        .map(|view| {
+            node.transaction(&view.id).unwrap_or_else(|_| {
+                let position = rota_types::LanePosition {
+                    lane: rota_types::ValidatorKey::default(),
+                    incarnation: rota_types::Incarnation(0),
+                    seq: rota_types::Seq(0),
+                };
+                let hash = Some(keccak256(view.payload()));
+                TransactionStatus {
+                    level: Level::Published,
+                    lane: None,
+                    incarnation: None,
+                    seq: None,
+                    index: None,
+                    ..node.status_in_batch(view.id, hash, Some(view.rollup), &position, 0)
+                }
+            })
+        })
+        .collect()
+}
+
+fn statuses(
+    node: &Inner,
+    submission: &Submission,
+    receipt: &SignedReceipt,
+    height: Option<Height>,
+) -> Result<Vec<TransactionStatus>, ApiError> {
+    let receipt = &receipt.receipt;
+    if let Some(height) = height {
+        return node.statuses_at(height, &receipt.position, receipt.first_index, receipt.count);
+    }
+    let status = |(index, view): (u32, rota_types::transaction::TxView<'_>)| {
+        let hash = Some(keccak256(view.payload()));
+        let index = receipt.first_index.saturating_add(index);
+        node.status_in_batch(view.id, hash, Some(view.rollup), &receipt.position, index)
+    };
+    Ok((0u32..).zip(submission.list.iter()).map(status).collect())
+}
