@@ -34,16 +34,19 @@ pub enum Coverage {
 pub trait LaneView {
     /// Decided tip of a lane, `None` for a lane that does not exist or is closed.
     fn decided_tip(&self, lane: &ValidatorKey) -> Option<LaneTip>;
-    /// Highest certified batch whose headers are all held down to the decided tip.
+    /// Highest certified batch whose headers are all held down to the decided tip; the decided tip itself
+    /// where nothing above it is certified.
     fn certified_tip(&self, lane: &ValidatorKey) -> Option<LaneTip>;
     /// Highest batch of the certified chain within the lane's share of a slot (`bytes_max`, `txs_max`)
-    /// counted from the decided tip; the first undecided batch always fits.
-    fn furthest_within(&self, lane: &ValidatorKey, bytes_max: u64, txs_max: u64) -> Option<LaneTip>;
+    /// counted from the decided tip; the first undecided batch always fits. The decided tip itself where
+    /// nothing above it is certified.
+    fn furthest_within(&self, lane: &ValidatorKey, bytes_max: u64, txs_max: u64)
+    -> Option<LaneTip>;
     /// Judges a cut entry.
     fn coverage(&self, entry: &CutEntry) -> Coverage;
     /// A header held, by digest.
     fn header(&self, digest: &Hash) -> Option<&SignedBatchHeader>;
-    /// A batch whose body is held, by header digest.
+    /// A batch whose body is held in memory, by header digest. One dropped for memory is in the ledger.
     fn batch(&self, digest: &Hash) -> Option<Arc<Batch>>;
     /// Validators that acknowledged this batch or a later one of its chain, as far as known: whom to ask for its body.
     fn holders(&self, digest: &Hash) -> Vec<ValidatorKey>;

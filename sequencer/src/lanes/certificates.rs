@@ -162,6 +162,11 @@ impl Lanes {
         let lane = self.lanes.get(key)?;
         let newest = lane.newest.as_ref()?;
         let mut seq = newest.header().position.seq.0;
+        let far = lane.decided.position.seq.0.saturating_add(self.config.lane_lead_max);
+        if seq > far {
+            // Nobody acknowledges so far ahead: it is this node's tip that is behind, and catch-up moves it.
+            return None;
+        }
         let mut digest = newest.header().digest(self.config.chain_id);
         let tip = &lane.decided;
         let mut links = Vec::new();

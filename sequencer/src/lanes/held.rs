@@ -114,6 +114,9 @@ impl Held {
         {
             entry.batch = Some(Arc::clone(batch));
             self.bodies_bytes = self.bodies_bytes.saturating_add(body_bytes(entry));
+            if entry.stored {
+                self.ages.push_back(batch.digest());
+            }
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Lane {
     /// Newest verified certificate above the decided tip.
     pub(crate) newest: Option<BatchCertificate>,
     pub(crate) missing: Option<MissingHeader>,
+    /// Who signed the newest certificate that is decided by now, and its place: they hold the bodies.
+    pub(crate) decided_signers: (u64, Vec<ValidatorKey>),
     /// Newest certificate not verified yet, and who sent it.
     pub(crate) candidate: Option<(ValidatorKey, BatchCertificate)>,
     /// Bodies held that are not acknowledged yet.
@@ -60,6 +62,7 @@ impl Lane {
             certified: None,
             newest: None,
             missing: None,
+            decided_signers: (0, Vec::new()),
             candidate: None,
             unacked: BTreeSet::new(),
             acked: None,

@@ -139,9 +139,7 @@ impl Lanes {
     pub fn step(&mut self, now: TimestampMs, event: Event, gate: &mut dyn Gate) -> Vec<Effect> {
         let mut turn = Turn { now, gate, out: Vec::new() };
         if !self.started && !matches!(event, Event::Recovered(_)) {
-            if let Event::Submit { origin: Origin::Client(token), .. } = event {
-                author::refuse_not_sequencing(&mut turn, token);
-            }
+            self.before_recovery(&mut turn, &event);
             return turn.out;
         }
         match event {
@@ -221,6 +219,26 @@ impl Lanes {
     #[must_use]
     pub fn usage(&self) -> (u64, usize) {
         (self.held.bodies_bytes(), self.held.len())
+    }
+
+    /// Nothing is taken before recovery but the knowledge of who is connected.
+    fn before_recovery(&mut self, turn: &mut Turn<'_>, event: &Event) {
+        match event {
+            Event::Submit { origin: Origin::Client(token), .. } => {
+                author::refuse_not_sequencing(turn, *token);
+            }
+            Event::Connected { validator } => {
+                if let Some(peer) = self.peers.get_mut(validator) {
+                    peer.connected = true;
+                }
+            }
+            Event::Disconnected { validator } => {
+                if let Some(peer) = self.peers.get_mut(validator) {
+                    peer.disconnect();
+                }
+            }
+            _ => {}
+        }
     }
 
     fn on_message(&mut self, turn: &mut Turn<'_>, from: ValidatorKey, message: LaneMessage) {

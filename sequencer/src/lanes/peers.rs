@@ -16,7 +16,7 @@ use rota_types::{Ack, BatchCertificate, Seq, TimestampMs, ValidatorKey, Weight};
 /// How far another validator is in the own lane.
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
-    connected: bool,
+    pub(crate) connected: bool,
     acked: u64,
     sent: u64,
     resend_at: Option<TimestampMs>,

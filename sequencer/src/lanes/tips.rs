@@ -40,6 +40,11 @@ impl Lanes {
             self.advance(turn, &key);
         }
         self.recover_own(turn, own, &recovered.own_marks);
+        let connected: Vec<ValidatorKey> =
+            self.peers.iter().filter(|(_, peer)| peer.connected).map(|(key, _)| *key).collect();
+        for key in connected {
+            self.on_connected(turn, key);
+        }
     }
 
     fn take_stored(&mut self, batch: Arc<Batch>) {
@@ -141,7 +146,11 @@ impl Lanes {
             lane.wanted = lane.wanted.filter(|wanted| *wanted > seq);
             lane.certified = lane.certified.filter(|held| held.position.seq.0 > seq);
             let passed = |seq_held: u64| seq_held <= seq;
-            if lane.newest.as_ref().is_some_and(|c| passed(c.header().position.seq.0)) {
+            if let Some(newest) = &lane.newest
+                && passed(newest.header().position.seq.0)
+            {
+                let signers = newest.acks.iter().map(|(key, _)| *key).collect();
+                lane.decided_signers = (newest.header().position.seq.0, signers);
                 lane.newest = None;
                 lane.missing = None;
             }
@@ -189,6 +198,9 @@ impl Lanes {
         let lane = self.lanes.entry(key).or_insert_with(|| Lane::new(terms));
         let ended = lane.incarnation != terms.incarnation || (terms.closed && !lane.closed);
         lane.executed = terms.tip;
+        if lane.decided.digest == terms.tip.digest {
+            lane.decided = terms.tip;
+        }
         lane.slot_bytes_max = terms.slot_bytes_max;
         lane.slot_txs_max = terms.slot_txs_max;
         lane.closed = terms.closed;
@@ -219,5 +231,7 @@ impl Lanes {
                 own.refuse_queue(turn);
             }
         }
+        // A larger share lets more be acknowledged.
+        self.advance(turn, &key);
     }
 }

@@ -72,12 +72,21 @@ impl LaneView for Lanes {
     }
 
     fn holders(&self, digest: &Hash) -> Vec<ValidatorKey> {
-        let Some(signed) = self.header(digest) else { return Vec::new() };
-        let position = signed.header.position;
-        let newest = self.lanes.get(&position.lane).and_then(|lane| lane.newest.as_ref());
-        let newest = newest.filter(|c| c.header().position.seq >= position.seq);
-        let signers = newest.into_iter().flat_map(|c| c.acks.iter().map(|(key, _)| *key));
-        let all = std::iter::once(position.lane).chain(signers);
-        all.filter(|key| Some(*key) != self.config.me).collect()
+        let position = self.header(digest).map(|signed| signed.header.position);
+        let known = position.and_then(|position| {
+            let lane = self.lanes.get(&position.lane)?;
+            let newest = lane.newest.as_ref().filter(|c| c.header().position.seq >= position.seq);
+            let signers: Vec<ValidatorKey> = match newest {
+                Some(newest) => newest.acks.iter().map(|(key, _)| *key).collect(),
+                None if lane.decided_signers.0 >= position.seq.0 => lane.decided_signers.1.clone(),
+                None => return None,
+            };
+            Some(std::iter::once(position.lane).chain(signers).collect())
+        });
+        // Of what is certified elsewhere only, anyone may be a holder.
+        let all = || self.peers.keys().copied().collect();
+        let mut holders: Vec<ValidatorKey> = known.unwrap_or_else(all);
+        holders.retain(|key| Some(*key) != self.config.me);
+        holders
     }
 }

@@ -6,7 +6,8 @@ use rota_sequencer::{Coverage, LaneView};
 use rota_types::{CutEntry, Hash, Seq};
 
 fn fill(net: &mut Net, author: usize, count: u64) {
-    for tag in 0..count {
+    let first = net.nodes[author].receipts.len() as u64;
+    for tag in first..first + count {
         net.submit(author, tag, list([tag], 500));
         net.run(25);
     }
@@ -142,4 +143,51 @@ fn only_the_newest_certificate_is_verified_and_not_more_often_than_the_gap() {
     let events = net.nodes[1].certified.len();
     assert!(events <= 8, "40 certificates in 1.3 s cost {events} verifications");
     assert_eq!(net.nodes[1].lanes.certified_tip(&net.keys[0]).unwrap().position.seq.0, 40);
+}
+
+#[test]
+fn who_signed_is_asked_for_bodies_after_the_decision_too() {
+    let mut net = Net::new(4);
+    net.no_batches.insert((0, 3));
+    net.submit(0, 1, list([1], 64));
+    net.run(300);
+    net.verify_now(3);
+    let wanted = entry(&net, 0, 1);
+    let before = net.nodes[3].lanes.holders(&wanted.header_digest);
+    assert!(before.len() == 3 && before.contains(&net.keys[0]));
+    net.verify_now(1);
+    let tip = net.nodes[1].lanes.certified_tip(&net.keys[0]).unwrap();
+    net.step(3, Event::Decided { tips: vec![tip] });
+    assert!(net.nodes[3].lanes.batch(&wanted.header_digest).is_none());
+    assert_eq!(net.nodes[3].lanes.holders(&wanted.header_digest), before);
+    let unknown = net.nodes[3].lanes.holders(&Hash([1; 32]));
+    assert_eq!(unknown.len(), 3, "anyone may hold what is not known here");
+}
+
+#[test]
+fn a_node_far_behind_does_not_chase_headers_that_catch_up_brings() {
+    let mut net = Net::with_limits(4, 8 << 20, 1 << 20, 8);
+    net.crash(3);
+    for _ in 0..5 {
+        fill(&mut net, 0, 6);
+        let tips: Vec<_> = (0..3).map(|i| net.certified(i, 0)).collect();
+        assert!(tips[0] > 0);
+        net.decide(0);
+    }
+    fill(&mut net, 0, 4);
+    let behind = net.terms.clone();
+    net.nodes[3].up = true;
+    let decided = std::mem::take(&mut net.decided);
+    net.decided = behind.iter().map(|t| (t.tip.position.lane, t.tip)).collect();
+    net.no_batches.insert((0, 3));
+    net.restart(3);
+    net.run(2_000);
+    net.verify_now(3);
+    let (_, headers) = net.nodes[3].lanes.usage();
+    assert_eq!(headers, 1, "the newest certificate's only");
+    net.decided = decided.clone();
+    net.step(3, Event::Decided { tips: decided.into_values().collect() });
+    net.run(100);
+    let tip = net.nodes[3].lanes.certified_tip(&net.keys[0]).unwrap();
+    assert_eq!(tip, net.nodes[1].lanes.certified_tip(&net.keys[0]).unwrap());
 }
