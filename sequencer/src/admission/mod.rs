@@ -16,7 +16,7 @@ pub use rollups::Rollups;
 use crate::limits::VALIDITY_RESERVE_SLOTS;
 use rota_keystore::{Checked, KeystoreState};
 use rota_types::transaction::TxView;
-use rota_types::{Refusal, RefusalCode, RollupId, Slot, TxId};
+use rota_types::{Refusal, RefusalCode, RollupId, Slot, TransactionList, TxId};
 
 /// What a door knows at the moment of a submission.
 #[derive(Clone, Copy)]
@@ -29,7 +29,8 @@ pub struct AdmissionContext<'a> {
     pub validity_slots_max: u64,
     /// Registered rollups.
     pub rollups: &'a Rollups,
-    /// Whether an id was ordered within the replay window, or is held by pool or lane where that matters.
+    /// Whether an id is known. For gossip: ordered within the replay window, or held by pool or own lane. For
+    /// RPC: ordered only, because what the own lane holds gets the place it has.
     pub known: &'a dyn Fn(&TxId) -> bool,
     /// State of the executed parent, for sequence numbers of keystore operations; `None` skips that check.
     pub keystore: Option<&'a KeystoreState>,
@@ -96,4 +97,17 @@ pub fn admit(view: &TxView<'_>, context: &AdmissionContext<'_>) -> Result<(), Re
         rota_keystore::admit(state, &checked, context.slot)?;
     }
     Ok(())
+}
+
+/// Admits a whole submission, which gets one receipt or none.
+///
+/// # Errors
+/// Index and refusal of the first transaction that may not enter.
+pub fn admit_list(
+    list: &TransactionList,
+    context: &AdmissionContext<'_>,
+) -> Result<(), (usize, Refusal)> {
+    list.iter()
+        .enumerate()
+        .try_for_each(|(index, view)| admit(&view, context).map_err(|refusal| (index, refusal)))
 }

@@ -19,6 +19,13 @@
 //! | `certificates` | newest certificate per lane, the header chain under it |
 //! | `tips` | restart, decided and executed heights |
 //! | `view` | what slot building and checking read |
+//!
+//! # Deviations
+//!
+//! - A certificate travels beside the next batch, not inside its frame: frames stay what the author signed.
+//! - At a slot's deadline a voter sends its newest certified places; the proposer asks for what it lacks and
+//!   sends back what the voter lacks. One way longer than sending certificates unasked, and n times smaller.
+//! - The validator set is the one of genesis; acknowledgements are not asked again from a new one yet.
 
 mod acker;
 mod author;

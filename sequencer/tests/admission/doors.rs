@@ -4,7 +4,7 @@ use rota_keystore::keys::KeyKind;
 use rota_keystore::wallet::{Request, WalletKey, rotate, single_key_config};
 use rota_keystore::{Init, KeystoreState, Params};
 use rota_sequencer::admission::{
-    AdmissionContext, Rollups, Verdict, admit, check_bytes, judge_bundle, judge_gossip,
+    AdmissionContext, Rollups, Verdict, admit, admit_list, check_bytes, judge_bundle, judge_gossip,
 };
 use rota_types::limits::{BUNDLE_BYTES_MAX, TX_BYTES_MAX};
 use rota_types::{Hash, Refusal, RefusalCode, RollupId, Slot, Transaction, TransactionList, TxId};
@@ -201,4 +201,15 @@ fn a_bundle_cannot_ask_for_more_signatures_than_its_limit() {
     assert_eq!(verdict.admitted.len(), 32);
     assert!(verdict.refusals.iter().all(|(_, r)| r.code == RefusalCode::Limited));
     assert_eq!(verdict.verdict, Verdict::Ignore);
+}
+
+#[test]
+fn a_submission_is_admitted_whole_or_the_first_refusal_is_named() {
+    let judge = |txs: &[Transaction]| {
+        let list = list(txs);
+        with_context(&|_| false, None, |context| admit_list(&list, context))
+    };
+    assert_eq!(judge(&[tx(10, 110, b"a"), tx(10, 110, b"b")]), Ok(()));
+    let (index, refusal) = judge(&[tx(10, 110, b"a"), tx(10, 9, b"b")]).unwrap_err();
+    assert_eq!((index, refusal.code), (1, RefusalCode::Expired));
 }

@@ -2,7 +2,9 @@
 
 use crate::net::{CHAIN, Net, list};
 use rota_sequencer::Batch;
-use rota_sequencer::lanes::{AckStatement, Effect, Event, LaneMessage, LaneTerms, Offence};
+use rota_sequencer::lanes::{
+    AckStatement, Effect, Event, LaneMessage, LaneTerms, Offence, TipClaim,
+};
 use rota_types::{
     Ack, BatchCertificate, Incarnation, MarkPlace, Seq, SignedBatchHeader, TimestampMs,
 };
@@ -222,4 +224,56 @@ fn every_message_has_one_encoding_and_bounded_lists() {
         assert!(LaneMessage::from_bytes(&good.to_bytes()[..cut]).is_err());
     }
     assert!(LaneMessage::from_bytes(&[0x10, 0xff, 0xff, 0xff, 0xff]).is_err());
+}
+
+#[test]
+fn the_first_byte_of_every_message_is_fixed() {
+    let net = Net::new(4);
+    let x = net.forge(1, None, &[1]);
+    let position = x.position();
+    let statement =
+        AckStatement { incarnation: Incarnation(0), after: Seq(0), last: None, resend: false };
+    let ack = Ack::sign(CHAIN, position, x.digest(), &net.nodes[2].gate.signer());
+    let messages = [
+        LaneMessage::Ack(ack),
+        LaneMessage::Statement(statement),
+        LaneMessage::Certificate(Box::new(certificate(&net, &x, &[2, 3]))),
+        LaneMessage::Headers(vec![x.signed().clone()]),
+        LaneMessage::CertificateRequest { position },
+        LaneMessage::HeaderRequest { digest: x.digest() },
+        LaneMessage::Tips(vec![TipClaim { position, digest: x.digest() }]),
+    ];
+    for (message, first) in messages.into_iter().zip(0x10u8..) {
+        let bytes = message.to_bytes();
+        assert_eq!(bytes[0], first);
+        assert_eq!(LaneMessage::from_bytes(&bytes).unwrap(), message);
+        for cut in 0..bytes.len() {
+            assert!(LaneMessage::from_bytes(&bytes[..cut]).is_err(), "{message:?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_frame_is_refused() {
+    let net = Net::new(4);
+    let frame = net.forge(1, None, &[1]).frame().to_vec();
+    assert!(Batch::from_frame(CHAIN, frame.clone().into()).is_ok());
+    for bit in 0..frame.len() * 8 {
+        let mut bad = frame.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert!(Batch::from_frame(CHAIN, bad.into()).is_err(), "bit {bit}");
+    }
+    let mut longer = frame;
+    longer.push(0);
+    assert!(Batch::from_frame(CHAIN, longer.into()).is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_the_decoder_panic(tag in 0x0fu8..0x18, rest: Vec<u8>) {
+        let bytes: Vec<u8> = std::iter::once(tag).chain(rest).collect();
+        if let Ok(message) = LaneMessage::from_bytes(&bytes) {
+            proptest::prop_assert_eq!(message.to_bytes(), bytes, "one encoding");
+        }
+    }
 }

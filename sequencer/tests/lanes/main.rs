@@ -9,6 +9,7 @@
 mod bounds;
 mod crash;
 mod faults;
+mod gossip;
 mod happy;
 mod model;
 mod net;
