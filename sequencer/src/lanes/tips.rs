@@ -32,11 +32,10 @@ impl Lanes {
         batches.sort_by_key(|batch| (batch.position(), batch.digest()));
         let (own, foreign): (Vec<_>, Vec<_>) =
             batches.into_iter().partition(|batch| Some(batch.position().lane) == me);
+        // One at a time: a body may leave memory once it is judged.
         for batch in foreign {
+            let key = batch.position().lane;
             self.take_stored(batch);
-        }
-        let keys: Vec<ValidatorKey> = self.lanes.keys().copied().collect();
-        for key in keys {
             self.advance(turn, &key);
         }
         self.recover_own(turn, own, &recovered.own_marks);

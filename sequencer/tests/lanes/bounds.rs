@@ -111,6 +111,12 @@ fn bodies_beyond_the_memory_limit_are_read_from_the_ledger() {
     net.restart(3);
     net.run(5_000);
     assert_eq!(net.nodes[3].ledger.len(), 20, "old ones were sent from the ledger");
+    net.crash(1);
+    net.restart(1);
+    assert!(net.nodes[1].lanes.usage().0 <= 300_000);
+    net.submit(0, 20, list([20], 50_000));
+    net.run(10);
+    assert_eq!(net.nodes[1].ledger.len(), 21, "all its acknowledgements are known after a restart");
 }
 
 #[test]
