@@ -1,0 +1,252 @@
+//! Command line of `rota-testnet`: `run`, `load`, `bench`.
+
+use crate::bench::{self, Own, Shape};
+use crate::error::TestnetError;
+use crate::load::{Summary, saturation};
+use crate::manifest::{Manifest, Rate, Via};
+use crate::run::{self, Options};
+use crate::world::WorldKind;
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Run many nodes and hurt them: docker-compose, processes, load.
+#[derive(Debug, Parser)]
+#[command(name = "rota-testnet", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs a manifest: starts a network, loads it, hurts it, checks what must hold. Exit 0 iff it does.
+    Run(RunArgs),
+    /// Loads nodes that run already, and asks for every receipt at the end.
+    Load(LoadArgs),
+    /// Starts nodes of its own, loads them, and says what it cost.
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The manifest.
+    manifest: PathBuf,
+    /// Where nodes run.
+    #[arg(long, value_enum, default_value = "process")]
+    world: WorldKind,
+    /// Report as JSON on stdout.
+    #[arg(long)]
+    json: bool,
+    /// Keep nodes and files when everything held, until Ctrl-C.
+    #[arg(long)]
+    keep: bool,
+    /// The binary `rota`; default: beside this one.
+    #[arg(long, env = "ROTA_BINARY")]
+    rota: Option<PathBuf>,
+    /// Folder under which the run makes its own.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ShapeArgs {
+    /// Payload offered, like 10MB/s.
+    #[arg(long, default_value = "10MB/s")]
+    offered: Rate,
+    /// Payload bytes of a transaction.
+    #[arg(long, default_value_t = 512)]
+    tx_bytes: usize,
+    /// Rollups that share it.
+    #[arg(long, default_value_t = 8)]
+    rollups: usize,
+    /// Seconds measured.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Seconds before them.
+    #[arg(long, default_value_t = 20)]
+    warm_up: u64,
+    /// Seed of payloads and the load's peer.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Doors.
+    #[arg(long, value_enum, default_values_t = [Via::Rpc])]
+    via: Vec<Via>,
+    /// Doubles the offer until p99 of `ordered` exceeds a slot and two seconds.
+    #[arg(long)]
+    saturate: bool,
+    /// Summary as JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ShapeArgs {
+    fn shape(&self) -> Result<Shape, TestnetError> {
+        let bounds = 24..=100_000;
+        if !bounds.contains(&self.tx_bytes) || self.seconds == 0 {
+            return Err(TestnetError::manifest("--tx-bytes is 24 to 100000, --seconds at least 1"));
+        }
+        Ok(Shape {
+            offered: self.offered,
+            tx_bytes: self.tx_bytes,
+            rollups: self.rollups,
+            via: self.via.clone(),
+            warm_up: Duration::from_secs(self.warm_up),
+            window: Duration::from_secs(self.seconds),
+            seed: self.seed,
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+struct LoadArgs {
+    /// Doors of the nodes, like http://127.0.0.1:8645.
+    #[arg(long, required = true, num_args = 1..)]
+    rpc: Vec<String>,
+    /// Processes whose cost is measured.
+    #[arg(long)]
+    pid: Vec<u32>,
+    #[command(flatten)]
+    shape: ShapeArgs,
+}
+
+#[derive(Debug, Args)]
+struct BenchArgs {
+    /// Validators to start.
+    #[arg(long, default_value_t = 4)]
+    validators: usize,
+    /// Length of a slot in milliseconds.
+    #[arg(long, default_value_t = 1_000)]
+    slot_ms: u64,
+    /// The binary `rota`; default: beside this one.
+    #[arg(long, env = "ROTA_BINARY")]
+    rota: Option<PathBuf>,
+    /// Folder under which the run makes its own.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    shape: ShapeArgs,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything held.
+    Holds,
+    /// Something did not.
+    Broken,
+}
+
+impl Cli {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// If it could not be carried out.
+    pub async fn run(self) -> Result<Verdict, TestnetError> {
+        match self.verb {
+            Verb::Run(args) => args.run().await,
+            Verb::Load(args) => args.run().await,
+            Verb::Bench(args) => args.run().await,
+        }
+    }
+}
+
+/// Writes data to stdout; all else goes to stderr.
+fn print<T: Serialize + std::fmt::Display>(value: &T, json: bool) -> Result<(), TestnetError> {
+    let text = if json {
+        serde_json::to_string(value).map_err(|error| TestnetError::Program {
+            what: "writing JSON".into(),
+            cause: error.to_string(),
+        })?
+    } else {
+        value.to_string()
+    };
+    writeln!(std::io::stdout().lock(), "{text}").map_err(TestnetError::file("stdout"))
+}
+
+fn print_curve(curve: &[Summary], json: bool) -> Result<(), TestnetError> {
+    if !json {
+        let table = saturation::table(curve);
+        return write!(std::io::stdout().lock(), "{table}").map_err(TestnetError::file("stdout"));
+    }
+    curve.iter().try_for_each(|summary| print(summary, true))
+}
+
+fn verdict(summary: &Summary) -> Verdict {
+    if summary.lost == 0 && summary.twice == 0 && summary.bad_receipts == 0 {
+        Verdict::Holds
+    } else {
+        Verdict::Broken
+    }
+}
+
+async fn measure(
+    urls: &[String],
+    pids: &[u32],
+    args: &ShapeArgs,
+    world: &str,
+) -> Result<Verdict, TestnetError> {
+    let shape = args.shape()?;
+    if args.saturate {
+        let curve = bench::saturate(urls, pids, &shape, world).await?;
+        print_curve(&curve, args.json)?;
+        let broken = curve.iter().any(|summary| verdict(summary) == Verdict::Broken);
+        return Ok(if broken { Verdict::Broken } else { Verdict::Holds });
+    }
+    let summary = bench::load(urls, pids, &shape, world).await?;
+    print(&summary, args.json)?;
+    Ok(verdict(&summary))
+}
+
+impl RunArgs {
+    async fn run(self) -> Result<Verdict, TestnetError> {
+        let manifest = Manifest::read(&self.manifest)?;
+        let name = self.manifest.display().to_string();
+        let options =
+            Options { world: self.world, rota: self.rota, folder: self.dir, keep: self.keep };
+        let report = run::run(&manifest, &name, &options).await?;
+        print(&report, self.json)?;
+        Ok(if report.ok { Verdict::Holds } else { Verdict::Broken })
+    }
+}
+
+impl LoadArgs {
+    async fn run(self) -> Result<Verdict, TestnetError> {
+        measure(&self.rpc, &self.pid, &self.shape, "remote").await
+    }
+}
+
+impl BenchArgs {
+    async fn run(self) -> Result<Verdict, TestnetError> {
+        let shape = self.shape.shape()?;
+        let own = Own::start(self.validators, self.slot_ms, &shape, self.rota, self.dir).await?;
+        let verdict = measure(&own.urls, &own.pids(), &self.shape, "process").await?;
+        own.end().await?;
+        Ok(verdict)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_commands_of_the_design_parse() {
+        for line in [
+            "rota-testnet run smoke.toml --world compose --json --keep",
+            "rota-testnet load --rpc http://a --rpc http://b --offered 10MB/s --tx-bytes 512 --rollups 8 \
+             --seconds 60 --warm-up 20 --seed 7 --via gossip --json",
+            "rota-testnet bench --slot-ms 12000 --offered 20MB/s --saturate",
+        ] {
+            Cli::try_parse_from(line.split_whitespace()).unwrap();
+        }
+    }
+}

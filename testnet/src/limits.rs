@@ -1,0 +1,46 @@
+//! Limits of a run: why each number, and what happens at it.
+
+use std::time::Duration;
+
+/// Most bytes of a manifest; a longer one is refused.
+pub const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+/// Most nodes of a network: more processes than this say nothing about two cores.
+pub const NODES_MAX: usize = 100;
+/// Most perturbations of a manifest.
+pub const PERTURBATIONS_MAX: usize = 1_000;
+/// Most transactions on a page asked for is the node's matter; this bounds the bytes we take for one answer.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Submissions in flight at once; above it the generator is late, and the lateness counts as latency.
+pub const IN_FLIGHT_MAX: usize = 512;
+/// Bytes of one submission by RPC: large enough that its overhead vanishes, half of what a door takes.
+pub const SUBMISSION_BYTES_MAX: usize = 240 * 1024;
+/// Smallest target of a submission's bytes.
+pub const SUBMISSION_BYTES_MIN: usize = 16 * 1024;
+/// Time whose transactions go into one submission, if that is between the two bounds above.
+pub const SUBMISSION_SPAN: Duration = Duration::from_millis(10);
+/// Bytes of one gossip bundle.
+pub const BUNDLE_BYTES: usize = 60 * 1024;
+/// Bytes per second offered by gossip: a node admits 2 MB/s, and each byte crosses the mesh up to six times.
+pub const GOSSIP_BYTES_PER_SECOND_MAX: u64 = 1_000_000;
+/// Random bytes that payloads are cut from.
+pub const POOL_BYTES: usize = 4 * 1024 * 1024;
+/// How long an answer may take before it counts as none.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long nodes may take to answer their first question.
+pub const START_TIMEOUT: Duration = Duration::from_secs(90);
+/// How often nodes are asked how far they are.
+pub const POLL: Duration = Duration::from_millis(200);
+/// Slots that all nodes may take to become equal after heal.
+pub const HEAL_SLOTS_MAX: u64 = 60;
+/// Least time for the same, for short slots.
+pub const HEAL_TIME_MIN: Duration = Duration::from_secs(90);
+/// Bytes of log shown of each node when a run fails.
+pub const LOG_TAIL_BYTES: u64 = 4 * 1024;
+/// Transactions whose exact index is asked for one by one, of all receipted ones.
+pub const SAMPLED_PLACES: usize = 200;
+/// Most receipts kept by a load: at 240 KiB each this is a terabyte offered.
+pub const RECEIPTS_MAX: usize = 4 * 1024 * 1024;
+
+const _: () = assert!(SUBMISSION_BYTES_MIN < SUBMISSION_BYTES_MAX);
+const _: () = assert!(SUBMISSION_BYTES_MAX <= 512 * 1024);
+const _: () = assert!(BUNDLE_BYTES <= 128 * 1024);
