@@ -125,11 +125,13 @@ pub const CATCHUP_PEERS_MAX: usize = 64;
 pub const CATCHUP_ANSWER_MS_MAX: u64 = 5_000;
 /// The same for small answers and for bodies that execution waits for.
 pub const CATCHUP_SHORT_ANSWER_MS_MAX: u64 = 2_000;
+/// Part of its time after which an answer counts as slow: its peer is asked when no other can be.
+pub const CATCHUP_SLOW_DIVISOR: u64 = 4;
 /// When something that nobody could be asked for is tried again, in milliseconds.
 pub const CATCHUP_RETRY_MS: u64 = 100;
-/// How long a peer that failed is passed over, in milliseconds, times its failures in a row.
+/// How long a peer that failed is passed over, in milliseconds, times its strikes.
 pub const CATCHUP_REST_MS: u64 = 500;
-/// Failures in a row that count: it is asked again after 8 seconds at the latest.
+/// Most strikes of a peer: it is asked again after 8 seconds at the latest.
 pub const CATCHUP_STRIKES_MAX: u32 = 16;
 /// Bodies wanted at once: two full slots of 128 lanes at 8 batches each.
 pub const CATCHUP_BODIES_MAX: usize = 2_048;

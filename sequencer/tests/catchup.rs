@@ -5,90 +5,14 @@
 mod slot_support;
 
 use bytes::Bytes;
-use rota_sequencer::Batch;
 use rota_sequencer::catchup::*;
-use rota_sequencer::execution::{DecidedRecord, DecidedSlot, DecidedTips, Executor};
+use rota_sequencer::execution::{DecidedRecord, DecidedTips, Executor};
 use rota_sequencer::limits::{CATCHUP_ANSWER_BYTES_MAX, SERVE_BURST_BYTES};
-use rota_sequencer::slot::{Parent, SlotDesk};
 use rota_types::*;
+use slot_support::ledger::{Ledger, Peer, honest};
 use slot_support::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// A ledger of decided, executed and sealed slots.
-struct Ledger {
-    net: Net,
-    slots: BTreeMap<Height, DecidedSlot>,
-    headers: BTreeMap<Height, Hash>,
-    seals: BTreeMap<Height, Seal>,
-    batches: BTreeMap<Hash, Arc<Batch>>,
-    first_kept: Height,
-    shown: Height,
-}
-
-impl Ledger {
-    /// `sizes[h − 1]` gives each lane's batches and the payload bytes of each of their transactions.
-    fn new(sizes: &[(usize, usize)]) -> Self {
-        let net = Net::new(4);
-        let mut lanes = FakeLanes::new(&net);
-        let mut executor = Executor::genesis(&net.genesis).unwrap();
-        let desk = SlotDesk::new(&net.genesis, net.set.clone());
-        let (mut slots, mut headers, mut seals) =
-            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut salt = 0u32;
-        for (height, (batches, bytes)) in (1u64..).zip(sizes) {
-            for rank in 0..4 {
-                for _ in 0..*batches {
-                    salt += 1;
-                    let mut payload = vec![0u8; *bytes];
-                    payload.extend(salt.to_le_bytes());
-                    lanes.certified_batch(&net, rank, &[tx(10, 500, &payload)]);
-                }
-            }
-            let parent = Parent { header_id: executor.header_id(), order: executor.order() };
-            let slot = Slot(height * 2);
-            let proposal = desk.build(Height(height), Round(0), slot, parent, &lanes, &[]);
-            let decided = net.decide(proposal, &mut lanes);
-            let id = executor.execute(&decided).unwrap().header_id;
-            let signed = |rank: usize| (net.key(rank), net.seals[rank].seal(CHAIN, &id));
-            let seal = Seal::aggregate(id, &net.set, &[signed(0), signed(1), signed(2)]).unwrap();
-            slots.insert(Height(height), decided);
-            headers.insert(Height(height), id);
-            seals.insert(Height(height), seal);
-        }
-        let shown = Height(u64::try_from(sizes.len()).unwrap());
-        let (batches, first_kept) = (lanes.batches, Height(1));
-        Self { net, slots, headers, seals, batches, first_kept, shown }
-    }
-}
-
-impl SlotSource for Ledger {
-    fn status(&self) -> Status {
-        Status { decided: self.shown, sealed: self.shown, first_kept: self.first_kept }
-    }
-    fn decided(&self, height: Height) -> Option<DecidedRecord> {
-        let held = height >= self.first_kept && height <= self.shown;
-        self.slots.get(&height).filter(|_| held).map(DecidedRecord::of)
-    }
-    fn seal(&self, height: Height) -> Option<Seal> {
-        self.seals.get(&height).filter(|_| height <= self.shown).cloned()
-    }
-    fn frame(&self, digest: &Hash) -> Option<Bytes> {
-        self.batches.get(digest).map(|batch| batch.frame().clone())
-    }
-}
-
-/// What a peer does with a request.
-type Peer<'a> = Box<dyn FnMut(TimestampMs, Protocol, &[u8]) -> Option<Bytes> + 'a>;
-
-fn honest(ledger: &Ledger) -> Peer<'_> {
-    Box::new(|_, protocol, bytes| {
-        let request = Request::from_bytes(protocol, bytes).unwrap();
-        let answer = answer(&request, ledger);
-        assert!(answer.len() <= CATCHUP_ANSWER_BYTES_MAX);
-        Some(answer)
-    })
-}
 
 struct Client<'a> {
     ledger: &'a Ledger,
@@ -101,10 +25,17 @@ struct Client<'a> {
     bodies: Vec<Hash>,
     banned: Vec<u64>,
     requests: Vec<(u64, Protocol)>,
+    /// How long peer 1 takes to send slots, in milliseconds.
+    delay_of_1: u64,
+    delayed: Vec<(TimestampMs, Event)>,
 }
 
 impl<'a> Client<'a> {
     fn new(ledger: &'a Ledger, peers: Vec<Peer<'a>>) -> Self {
+        Self::with_delay(ledger, peers, 0)
+    }
+
+    fn with_delay(ledger: &'a Ledger, peers: Vec<Peer<'a>>, delay_of_1: u64) -> Self {
         let net = &ledger.net;
         let executor = Executor::genesis(&net.genesis).unwrap();
         let start = Start { tips: DecidedTips::of(executor.order()), ..Start::default() };
@@ -120,6 +51,8 @@ impl<'a> Client<'a> {
             bodies: vec![],
             banned: vec![],
             requests: vec![],
+            delay_of_1,
+            delayed: vec![],
         };
         for peer in 1..=u64::try_from(client.peers.len()).unwrap() {
             client.step(Event::Connected { peer });
@@ -135,7 +68,13 @@ impl<'a> Client<'a> {
                     Effect::Request { peer, id, protocol, bytes } => {
                         self.requests.push((peer, protocol));
                         let answer = self.peers.get_mut(&peer).unwrap()(self.now, protocol, &bytes);
-                        events.extend(answer.map(|bytes| Event::Answer { id, bytes }));
+                        let answer = answer.map(|bytes| Event::Answer { id, bytes });
+                        if self.delay_of_1 > 0 && (peer, protocol) == (1, Protocol::Slots) {
+                            let due = self.now.plus(self.delay_of_1);
+                            self.delayed.extend(answer.map(|event| (due, event)));
+                        } else {
+                            events.extend(answer);
+                        }
                     }
                     Effect::Apply(slot) => {
                         let executed = self.executor.execute(&slot).unwrap();
@@ -165,8 +104,10 @@ impl<'a> Client<'a> {
             assert!(turns < 10_000, "a deadline that does not move");
             let next = self.catch_up.deadline().expect("peers are polled for ever");
             assert!(next <= end, "not done after {ms} ms: {:?} {:?}", self.applied, self.sealed);
-            self.now = self.now.max(next);
-            self.step(Event::Tick);
+            let due = self.delayed.first().map(|(due, _)| *due).filter(|due| *due < next);
+            self.now = self.now.max(due.unwrap_or(next));
+            let event = due.map_or(Event::Tick, |_| self.delayed.remove(0).1);
+            self.step(event);
         }
     }
 
@@ -265,6 +206,17 @@ fn a_silent_peer_is_rotated_and_never_banned() {
     assert_eq!(client.banned, []);
     let asked = client.requests.iter().filter(|r| **r == (1, Protocol::Slots)).count();
     assert!(asked <= 2, "{asked}");
+}
+
+#[test]
+fn a_slow_peer_is_asked_when_no_other_can_be() {
+    let ledger = Ledger::new(&[(9, 100_000), (9, 100_000), (9, 100_000), (9, 100_000)]);
+    let peers = vec![honest(&ledger), honest(&ledger)];
+    let mut client = Client::with_delay(&ledger, peers, 2_000);
+    client.run(20_000, Client::caught_up);
+    let of_1 = client.requests.iter().filter(|r| **r == (1, Protocol::Slots)).count();
+    let of_2 = client.requests.iter().filter(|r| **r == (2, Protocol::Slots)).count();
+    assert!(of_1 <= 1 && of_2 >= 3, "{of_1} {of_2}");
 }
 
 #[test]

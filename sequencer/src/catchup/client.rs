@@ -23,7 +23,8 @@ impl CatchUp {
         bytes: &[u8],
         effects: &mut Vec<Effect>,
     ) {
-        let Some(InFlight { peer, purpose, .. }) = self.in_flight.remove(&id) else { return };
+        let Some(request) = self.in_flight.remove(&id) else { return };
+        let InFlight { peer, purpose, slow_after, .. } = request;
         let outcome = match purpose {
             Purpose::Status => self.status(now, peer, bytes),
             Purpose::Slots => self.slots_or_seals(now, peer, bytes, effects),
@@ -39,6 +40,7 @@ impl CatchUp {
             }
         };
         match outcome {
+            Ok(()) if now > slow_after => self.peers.demote(peer),
             Ok(()) => {}
             Err(fault @ IntakeFault::Diverged { .. }) => {
                 self.halted = true;
@@ -89,7 +91,7 @@ impl CatchUp {
             }
             SlotsAnswer::Seals { status, seals } => {
                 self.peers.refresh(peer, status);
-                self.seals(peer, seals, effects)
+                self.seals(seals, effects)
             }
         }
     }
@@ -145,7 +147,6 @@ impl CatchUp {
 
     fn seals(
         &mut self,
-        peer: u64,
         seals: Vec<(Height, Seal)>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), IntakeFault> {
@@ -159,7 +160,6 @@ impl CatchUp {
             seal.verify(self.config.chain_id, &self.config.validators)?;
             // One over another header than ours is a matter for the alarm of `Seals`.
             self.unsealed.remove(&height);
-            self.peers.praise(peer);
             effects.push(Effect::ApplySeal { height, seal });
         }
         Ok(())

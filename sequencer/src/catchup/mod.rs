@@ -26,7 +26,9 @@ pub use wire::{
 
 use crate::batch::Batch;
 use crate::execution::{DecidedSlot, DecidedTips};
-use crate::limits::{CATCHUP_ANSWER_MS_MAX, CATCHUP_SHORT_ANSWER_MS_MAX, CATCHUP_UNSEALED_MAX};
+use crate::limits::{
+    CATCHUP_ANSWER_MS_MAX, CATCHUP_SHORT_ANSWER_MS_MAX, CATCHUP_SLOW_DIVISOR, CATCHUP_UNSEALED_MAX,
+};
 use bodies::Bodies;
 use bytes::Bytes;
 use intake::Intake;
@@ -58,12 +60,7 @@ impl Config {
     /// A validator: consensus brings it the slots; it asks when it fell behind.
     #[must_use]
     pub fn validator(chain_id: u64, validators: ValidatorSet, slot_ms: u64) -> Self {
-        Self {
-            chain_id,
-            validators,
-            poll_ms: (slot_ms / 4).max(200),
-            grace_ms: (slot_ms / 8).max(250),
-        }
+        Self { chain_id, validators, poll_ms: slot_ms.max(500), grace_ms: (slot_ms / 8).max(250) }
     }
 }
 
@@ -190,6 +187,8 @@ enum Purpose {
 struct InFlight {
     peer: u64,
     purpose: Purpose,
+    /// An answer after this is slow.
+    slow_after: TimestampMs,
     deadline: TimestampMs,
 }
 
@@ -351,7 +350,8 @@ impl CatchUp {
             Purpose::Status | Purpose::Seals(_) | Purpose::Bodies(_) => CATCHUP_SHORT_ANSWER_MS_MAX,
         };
         let deadline = now.plus(patience);
-        self.in_flight.insert(id, InFlight { peer, purpose, deadline });
+        let slow_after = now.plus(patience / CATCHUP_SLOW_DIVISOR);
+        self.in_flight.insert(id, InFlight { peer, purpose, slow_after, deadline });
         let bytes = request.map(wire::bytes_of).unwrap_or_default();
         effects.push(Effect::Request { peer, id, protocol, bytes });
     }

@@ -12,7 +12,7 @@ struct Peer {
     poll_at: Option<TimestampMs>,
     /// It is asked again after this.
     rests_until: TimestampMs,
-    /// How often it failed in a row.
+    /// How badly it did lately; the least goes first.
     strikes: u32,
     /// Number of the turn in which it was asked last.
     turn: u64,
@@ -74,14 +74,21 @@ impl Peers {
         }
     }
 
-    /// The peer served something.
+    /// The peer served something large.
     pub(super) fn praise(&mut self, peer: u64) {
         if let Some(peer) = self.peers.get_mut(&peer) {
-            peer.strikes = 0;
+            peer.strikes = peer.strikes.saturating_sub(1);
         }
     }
 
-    /// The peer is slow or failed: others go first, for longer each time in a row.
+    /// The peer answered, but slowly: others go first as long as there are any. Worth more than a praise.
+    pub(super) fn demote(&mut self, peer: u64) {
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.strikes = peer.strikes.saturating_add(2).min(CATCHUP_STRIKES_MAX);
+        }
+    }
+
+    /// The peer failed: others go first, for longer each time in a row.
     pub(super) fn strike(&mut self, peer: u64, now: TimestampMs) {
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.strikes = peer.strikes.saturating_add(1).min(CATCHUP_STRIKES_MAX);

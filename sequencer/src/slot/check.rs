@@ -2,25 +2,33 @@
 
 use super::{Parent, SlotDesk, SlotFault, Work};
 use crate::lane_view::{Coverage, LaneView};
-use rota_types::{CutEntry, Hash, LanePosition, SlotProposal};
+use rota_types::{CutEntry, Hash, SlotProposal};
 
 /// Something a voter must fetch before it can judge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
     /// A certificate that covers this entry: from the proposer, then from any prevoter.
     Certificate {
-        /// The entry's place.
-        position: LanePosition,
-        /// Digest of its header.
-        digest: Hash,
+        /// The entry.
+        entry: CutEntry,
     },
     /// A header between the entry and the decided tip.
     Header {
-        /// The entry's place.
-        position: LanePosition,
+        /// The entry.
+        entry: CutEntry,
         /// Digest of the missing header.
         digest: Hash,
     },
+}
+
+impl Need {
+    /// The entry that cannot be judged yet.
+    #[must_use]
+    pub const fn entry(&self) -> &CutEntry {
+        match self {
+            Self::Certificate { entry } | Self::Header { entry, .. } => entry,
+        }
+    }
 }
 
 /// Answer of the objective checks.
@@ -122,12 +130,14 @@ fn judge_entry(
     let digest = entry.header_digest;
     let batches = match lanes.coverage(entry) {
         Coverage::Certified(digests) => digests.len(),
-        Coverage::NeedCertificate => return Ok(Some(Need::Certificate { position, digest })),
-        Coverage::NeedHeader(digest) => return Ok(Some(Need::Header { position, digest })),
+        Coverage::NeedCertificate => return Ok(Some(Need::Certificate { entry: entry.clone() })),
+        Coverage::NeedHeader(digest) => {
+            return Ok(Some(Need::Header { entry: entry.clone(), digest }));
+        }
         Coverage::Conflicts => return Err(bad("another branch is decided or certified")),
     };
     let Some(signed) = lanes.header(&digest) else {
-        return Ok(Some(Need::Header { position, digest }));
+        return Ok(Some(Need::Header { entry: entry.clone(), digest }));
     };
     let bytes = signed.header.cumulative_bytes.saturating_sub(tip.cumulative_bytes);
     let txs = signed.header.cumulative_txs.saturating_sub(tip.cumulative_txs);

@@ -8,6 +8,8 @@
     reason = "each test uses a part; tests fail loudly"
 )]
 
+pub mod ledger;
+
 use rota_sequencer::execution::{DecidedSlot, OrderState};
 use rota_sequencer::{Batch, Coverage, LaneTip, LaneView};
 use rota_types::bls::SealSecret;
