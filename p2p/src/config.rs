@@ -1,6 +1,6 @@
 //! What a node tells the network about itself, and the seam to what only the application knows.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use libp2p::{Multiaddr, PeerId};
@@ -46,7 +46,7 @@ impl fmt::Debug for Config {
     }
 }
 
-/// Connection limits an operator may change; validators come on top of all but `per_peer`.
+/// Connection limits an operator may change; validators come on top of all but `per_peer_max`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Established inbound connections.
@@ -57,6 +57,8 @@ pub struct Limits {
     pub per_peer_max: usize,
     /// Inbound connections from one IPv4 address or IPv6 /64; loopback is exempt.
     pub per_ip_max: usize,
+    /// Pace of pings; a connection silent for [`limits::DEAD_INTERVALS`] of them is closed.
+    pub ping_interval: Duration,
 }
 
 impl Default for Limits {
@@ -66,6 +68,7 @@ impl Default for Limits {
             outbound_max: limits::OUTBOUND_MAX,
             per_peer_max: limits::PER_PEER_MAX,
             per_ip_max: limits::PER_IP_MAX,
+            ping_interval: limits::PING_INTERVAL,
         }
     }
 }

@@ -132,25 +132,19 @@ impl Dialer {
     }
 
     /// The dials due now, at most `room`; the caller answers each with [`Self::dialing`] or
-    /// [`Self::failed`]. `connected` peers and those under way are left alone.
+    /// [`Self::failed`]. `connected` peers and dials under way are left alone.
     pub(crate) fn due(&self, connected: &BTreeSet<PeerId>, now: Instant, room: usize) -> Vec<Dial> {
-        let mut taken: BTreeSet<PeerId> = connected.clone();
-        taken.extend(
-            self.entries.values().filter(|entry| entry.dialing.is_some()).filter_map(|e| e.peer),
-        );
-        let mut dials = Vec::new();
-        for (target, entry) in &self.entries {
-            if dials.len() >= room {
-                break;
-            }
-            let free = entry.peer.is_none_or(|peer| taken.insert(peer));
-            if free && entry.dialing.is_none() && entry.due <= now {
-                let peer = entry.peer.filter(|_| entry.pinned);
-                let addresses = entry.addresses.clone();
-                dials.push(Dial { target: target.clone(), peer, addresses });
-            }
-        }
-        dials
+        let due = self.entries.iter().filter(|(_, entry)| {
+            // A dial under way holds up no other way to the same peer: it may be a dead end.
+            let lost = entry.peer.is_none_or(|peer| !connected.contains(&peer));
+            lost && entry.dialing.is_none() && entry.due <= now
+        });
+        let dials = due.take(room).map(|(target, entry)| Dial {
+            target: target.clone(),
+            peer: entry.peer.filter(|_| entry.pinned),
+            addresses: entry.addresses.clone(),
+        });
+        dials.collect()
     }
 
     /// When the next dial is due, if any.
@@ -224,13 +218,20 @@ impl Dialer {
     /// A peer was lost after this long; a stable one is dialed again almost at once.
     pub(crate) fn down(&mut self, peer: &PeerId, lasted: Duration, now: Instant) {
         let head_start = self.head_start(peer);
-        let first = self.pause(Some(*peer), 0) + head_start;
-        for entry in self.entries.values_mut().filter(|entry| entry.peer == Some(*peer)) {
+        let first = self.pause(Some(*peer), 0);
+        for (target, entry) in self.entries.iter_mut() {
+            if entry.peer != Some(*peer) {
+                continue;
+            }
             if lasted >= limits::REDIAL_STABLE {
                 entry.attempts = 0;
             }
             entry.attempts = entry.attempts.min(3);
-            entry.due = now + first * 2_u32.saturating_pow(entry.attempts);
+            entry.due = now + first * 2_u32.saturating_pow(entry.attempts) + head_start;
+            if matches!(target, Target::Address(_)) {
+                // The peer's own record knows better where it is; one dial is enough if it does.
+                entry.due += limits::REDIAL_HEAD_START * 2;
+            }
         }
     }
 }

@@ -16,7 +16,7 @@
 //!                        transport::swarm
 //! ```
 //!
-//! A connection begins with [`session`]: hello on both sides, and nothing else passes the gate
+//! A connection begins with `session`: hello on both sides, and nothing else passes the gate
 //! before it is finished; then pings and signed address records of validators on the same stream,
 //! so that one address is enough to find them all. `dialer` keeps every known validator connected.
 //!

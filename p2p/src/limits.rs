@@ -48,6 +48,12 @@ pub const SEND_QUEUE_MESSAGES_MAX: usize = 4096;
 pub const SEND_QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes queued to one peer as batches: 31 full ones, half a second at 30 MB/s.
 pub const SEND_QUEUE_BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes queued to all peers in all classes but votes; a clone counts again, though a broadcast
+/// shares its bytes. With the event queues (below 192 MiB) this keeps the node under the 512 MiB
+/// that are promised; at it `send` answers `Full`.
+pub const SEND_QUEUES_BYTES_MAX: usize = 288 * 1024 * 1024;
+/// Further bytes that only votes may use: a heap of batches must not stop agreement.
+pub const SEND_QUEUES_VOTE_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes taken from a queue for one write and flush.
 pub const WRITE_CHUNK_BYTES: usize = 256 * 1024;
 /// Frames up to this size are copied into one buffer; larger ones are written where they lie.
@@ -125,7 +131,7 @@ pub const RECORD_FRAMES_PER_SECOND: u32 = 2;
 pub const CONTROL_FRAMES_PER_SECOND: u32 = 32;
 /// Control frames waiting to be sent to one peer.
 pub const CONTROL_MAILBOX_MAX: usize = 32;
-/// Pace of pings.
+/// Pace of pings, unless [`crate::Limits`] says otherwise.
 pub const PING_INTERVAL: Duration = Duration::from_secs(3);
 /// Ping intervals without any control frame after which the connection counts as quiet: it no
 /// longer fills the peer's connection limit, so that a restarted peer gets in.
@@ -166,6 +172,9 @@ pub const REDIAL_MAX: Duration = Duration::from_secs(5);
 pub const REDIAL_STABLE: Duration = Duration::from_secs(5);
 /// The node with the larger PeerId gives the other one this head start, against double dials.
 pub const REDIAL_HEAD_START: Duration = Duration::from_millis(400);
+/// Two connections of one peer that finish their hellos within this time come from dials of both
+/// sides at once; a later one means that the peer has lost the first.
+pub const SIMULTANEOUS_DIALS: Duration = Duration::from_secs(2);
 /// Addresses dialed by hand or by configuration.
 pub const DIAL_ADDRESSES_MAX: usize = 64;
 /// Attempts at an address given to `dial`.
@@ -201,5 +210,16 @@ const _: () = assert!(SEND_QUEUE_BYTES_MAX >= PROPOSAL_FRAME_BYTES_MAX);
 const _: () = assert!(SEND_QUEUE_BATCH_BYTES_MAX >= BATCH_FRAME_BYTES_MAX);
 const _: () = assert!(
     CONTROL_FRAME_BYTES_MAX > RECORDS_PER_FRAME_MAX * (RECORD_BYTES_MAX + BINDING_BYTES_MAX)
+);
+const _: () = assert!(
+    EVENT_VOTES_MAX * VOTE_FRAME_BYTES_MAX
+        + EVENT_CERTIFICATES_MAX * CERTIFICATE_FRAME_BYTES_MAX
+        + EVENT_PROPOSALS_MAX * PROPOSAL_FRAME_BYTES_MAX
+        + EVENT_BATCHES_MAX * BATCH_FRAME_BYTES_MAX
+        + EVENT_GOSSIP_MAX * GOSSIP_BYTES_MAX
+        + EVENT_REQUESTS_MAX * REQUEST_BYTES_MAX
+        + SEND_QUEUES_BYTES_MAX
+        + SEND_QUEUES_VOTE_BYTES
+        <= 512 * 1024 * 1024
 );
 const _: () = assert!(QUIET_INTERVALS < DEAD_INTERVALS);

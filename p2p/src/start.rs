@@ -29,7 +29,7 @@ use crate::{
     metrics::{Counters, PREFIX},
     names::Names,
     records::{self, Offer, RecordEntry},
-    tasks::Context,
+    tasks::{About, Context},
     transport,
 };
 
@@ -80,8 +80,10 @@ pub fn start(
 
     let (senders, events) = event::channel();
     let (reports_tx, reports) = mpsc::channel(limits::TASK_EVENTS_MAX);
-    let Config { chain_id, network, agent, external, bootstrap, known, .. } = config;
-    let context = Context::new(chain_id, network, agent, local, names, policy, senders, reports_tx);
+    let Config { chain_id, network, agent, external, bootstrap, known, limits, .. } = config;
+    let node =
+        About { chain_id, network, agent, local, names, ping_interval: limits.ping_interval };
+    let context = Context::new(node, policy, senders, reports_tx);
     remember(&context, &known);
     let mut dialer = Dialer::new(local);
     for address in &bootstrap {
@@ -108,6 +110,9 @@ fn check(config: &Config, policy: &dyn Policy, local: &PeerId) -> Result<(), P2p
     }
     if config.limits.per_peer_max == 0 {
         return refuse("limits.per_peer_max", "must be at least 1".to_owned());
+    }
+    if config.limits.ping_interval.is_zero() {
+        return refuse("limits.ping_interval", "must not be zero".to_owned());
     }
     let too_long = policy.binding(local).is_some_and(|b| b.len() > limits::BINDING_BYTES_MAX);
     if too_long {

@@ -1,6 +1,7 @@
 //! What the crate's own tasks report to the actor, and what they all share.
 
 use std::{
+    ops::Deref,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
@@ -10,40 +11,52 @@ use tokio::sync::mpsc;
 
 use crate::{
     Identity, Offence, Policy,
+    direct::Budget,
     error::HelloError,
     event::EventSenders,
     names::Names,
     records::{Book, Known},
 };
 
-/// Shared by the actor and every task of one node.
-pub(crate) struct Context {
+/// What a node is, fixed at start.
+pub(crate) struct About {
     pub(crate) chain_id: u64,
     pub(crate) network: [u8; 32],
     pub(crate) agent: String,
     pub(crate) local: PeerId,
     pub(crate) names: Names,
+    pub(crate) ping_interval: Duration,
+}
+
+/// Shared by the actor and every task of one node.
+pub(crate) struct Context {
+    about: About,
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) events: EventSenders,
     pub(crate) reports: mpsc::Sender<Report>,
+    /// Bytes in the send queues of all peers.
+    pub(crate) budget: Arc<Budget>,
     book: RwLock<Book>,
     own_record: RwLock<Vec<u8>>,
 }
 
+impl Deref for Context {
+    type Target = About;
+
+    fn deref(&self) -> &About {
+        &self.about
+    }
+}
+
 impl Context {
-    #[expect(clippy::too_many_arguments, reason = "one call, each argument named like its field")]
     pub(crate) fn new(
-        chain_id: u64,
-        network: [u8; 32],
-        agent: String,
-        local: PeerId,
-        names: Names,
+        about: About,
         policy: Arc<dyn Policy>,
         events: EventSenders,
         reports: mpsc::Sender<Report>,
     ) -> Self {
-        let (book, own_record) = (RwLock::default(), RwLock::default());
-        Self { chain_id, network, agent, local, names, policy, events, reports, book, own_record }
+        let (budget, book, own_record) = (Arc::default(), RwLock::default(), RwLock::default());
+        Self { about, policy, events, reports, budget, book, own_record }
     }
 
     pub(crate) fn book(&self) -> RwLockReadGuard<'_, Book> {

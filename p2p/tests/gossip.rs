@@ -129,3 +129,16 @@ async fn the_longest_message_gets_through() {
     first.handle.publish(Bytes::from(vec![9; limits::GOSSIP_BYTES_MAX])).unwrap();
     guarded(async { while heard.recv().await.unwrap().len() != limits::GOSSIP_BYTES_MAX {} }).await;
 }
+
+#[tokio::test]
+async fn a_restarted_node_is_in_the_mesh_again() {
+    let (first, second) = common::pair().await;
+    let address = second.address().await;
+    let mut heard = judge(first, |_| Verdict::Accept);
+    publish_until_heard(&second, 0, &mut heard).await;
+    guarded(second.handle.shutdown()).await;
+    let again = rota_p2p::Config { listen: vec![address], ..common::config(2) };
+    let second = Node::start(again, Some(identity(2)));
+    until(|| second.handle.is_connected(&identity(1))).await;
+    publish_until_heard(&second, 1, &mut heard).await;
+}

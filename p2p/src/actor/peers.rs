@@ -126,7 +126,7 @@ impl Actor {
         let old = self.connections.get(&state.primary);
         let fresh = old.is_some_and(|old| {
             let age = old.up_at.map(|up_at| now.saturating_duration_since(up_at));
-            !old.quiet && age.is_some_and(|age| age < limits::HELLO_TIMEOUT / 2)
+            !old.quiet && age.is_some_and(|age| age < limits::SIMULTANEOUS_DIALS)
         });
         if !fresh {
             self.route(peer, id);

@@ -36,7 +36,8 @@ impl Link {
         opener: Opener,
     ) -> Arc<Self> {
         let (route, routes) = watch::channel(opener);
-        let queues = Class::ALL.map(|class| Arc::new(Queue::new(class)));
+        let queues =
+            Class::ALL.map(|class| Arc::new(Queue::new(class, Arc::clone(&context.budget))));
         let cancel = CancellationToken::new();
         for queue in &queues {
             let writer = writer::run(

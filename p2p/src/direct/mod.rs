@@ -12,4 +12,4 @@ mod queue;
 mod reader;
 mod writer;
 
-pub(crate) use self::{link::Link, reader::Reader};
+pub(crate) use self::{link::Link, queue::Budget, reader::Reader};

@@ -39,7 +39,7 @@ struct Rates {
 pub(super) async fn run(context: &Context, session: &mut Session, stream: Stream) -> End {
     let (reader, mut writer) = stream.split();
     let mut read = Box::pin(read_one(reader));
-    let mut pings = tokio::time::interval(limits::PING_INTERVAL);
+    let mut pings = tokio::time::interval(context.ping_interval);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut liveness = Liveness { missed: 0, heard: true, next: 0, sent: None };
     let now = clock::now();
