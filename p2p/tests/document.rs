@@ -2,7 +2,7 @@
 //!
 //! The bytes under *Vectors* are made by `types/tests/python/encode_transaction.py`, which shares no code with this
 //! crate; here a real node takes them as they stand.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod common;
 
