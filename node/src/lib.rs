@@ -1,6 +1,7 @@
 //! One validator or full node: disk, clock, network, RPC, CLI, web page.
 
 pub mod api;
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod core;
