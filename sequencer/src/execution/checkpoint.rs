@@ -39,7 +39,7 @@ impl Executor {
             batches_root: self.batches_root,
             order: self.order.clone(),
             keystore: self.keystore.clone(),
-            window_first: self.window.first_height(),
+            window_first: self.window.read(ReplayWindow::first_height),
         })
     }
 
@@ -102,8 +102,9 @@ impl Executor {
             return Err(ExecutionError::NotNext { expected: first, found });
         }
         if found == last && header.id() != self.header_id {
-            let restart = self.window.first_height().unwrap_or(first);
-            self.window = ReplayWindow::new(self.validity_slots);
+            let restart = self.window.read(ReplayWindow::first_height).unwrap_or(first);
+            let empty = ReplayWindow::new(self.validity_slots, self.salt);
+            self.window.write(|window| *window = empty);
             self.window_missing = Some((restart, last));
             return Err(ExecutionError::HeaderMismatch {
                 height: found,
@@ -112,7 +113,7 @@ impl Executor {
             });
         }
         let skipped = record.skips.iter().map(|(index, _)| *index);
-        self.window.load(found, header.slot, record.prefixes.clone(), skipped);
+        self.window.write(|window| window.load(found, header.slot, &record.prefixes, skipped));
         self.window_missing = (found < last).then(|| (found.next(), last));
         Ok(())
     }

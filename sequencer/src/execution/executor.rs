@@ -10,7 +10,7 @@ use super::state::OrderState;
 use crate::batch::Batch;
 use crate::error::ExecutionError;
 use crate::lane_view::LaneTip;
-use crate::order::{ReplayWindow, count};
+use crate::order::{ReplayWindow, WindowReader, count};
 use rota_keystore::order::Outcome;
 use rota_keystore::{KeystoreState, Params};
 use rota_types::genesis::Timing;
@@ -44,8 +44,11 @@ pub struct ExecutedSlot {
     pub keystore_outcomes: Vec<Outcome>,
 }
 
+/// Salt of look-up tables where none is given: 2⁶⁴ / φ, which spreads well.
+const DEFAULT_SALT: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// The state machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Executor {
     pub(super) genesis: Hash,
     pub(super) chain_id: u64,
@@ -61,9 +64,34 @@ pub struct Executor {
     pub(super) batches_root: Hash,
     pub(super) order: OrderState,
     pub(super) keystore: KeystoreState,
-    pub(super) window: ReplayWindow,
+    pub(super) window: WindowReader,
+    /// Salt of the window's index.
+    pub(super) salt: u64,
     /// First and last height whose ids the window lacks after a restart.
     pub(super) window_missing: Option<(Height, Height)>,
+}
+
+/// A copy has a window of its own: two executors never order into one.
+impl Clone for Executor {
+    fn clone(&self) -> Self {
+        Self {
+            genesis: self.genesis,
+            chain_id: self.chain_id,
+            protocol_version: self.protocol_version,
+            timing: self.timing,
+            validity_slots: self.validity_slots,
+            validators: self.validators.clone(),
+            validators_commitment: self.validators_commitment,
+            header: self.header.clone(),
+            header_id: self.header_id,
+            batches_root: self.batches_root,
+            order: self.order.clone(),
+            keystore: self.keystore.clone(),
+            window: self.window.detached(),
+            salt: self.salt,
+            window_missing: self.window_missing,
+        }
+    }
 }
 
 impl Executor {
@@ -85,10 +113,22 @@ impl Executor {
             batches_root: Hash::ZERO,
             order: OrderState::genesis(genesis, &validators),
             keystore: KeystoreState::new(Params::from_genesis(genesis)),
-            window: ReplayWindow::new(genesis.validity_slots_max),
+            window: WindowReader::new(ReplayWindow::new(genesis.validity_slots_max, DEFAULT_SALT)),
+            salt: DEFAULT_SALT,
             window_missing: None,
             validators,
         })
+    }
+
+    /// Gives the look-up tables a secret of this node, so that nobody can choose ids that crowd them. It changes no
+    /// outcome, and is for an executor that holds no ids yet.
+    #[must_use]
+    pub fn with_lookup_salt(mut self, salt: u64) -> Self {
+        if self.window.read(ReplayWindow::is_empty) {
+            self.salt = salt;
+            self.window = WindowReader::new(ReplayWindow::new(self.validity_slots, salt));
+        }
+        self
     }
 
     /// Height of the last executed slot; 0 before the first.
@@ -127,10 +167,10 @@ impl Executor {
         &self.keystore
     }
 
-    /// Recent ids, for look-ups and for refusing duplicates at the doors.
+    /// Recent ids, for look-ups and for refusing duplicates at the doors, from any thread.
     #[must_use]
-    pub const fn window(&self) -> &ReplayWindow {
-        &self.window
+    pub fn window(&self) -> WindowReader {
+        self.window.clone()
     }
 
     /// The validator set.
@@ -149,17 +189,15 @@ impl Executor {
         let tips = self.check_batches(decided)?;
         let proposal = &decided.proposal;
         let proposal_id = proposal.id(self.chain_id);
-        self.window.advance(proposal.slot);
         let mut pass = pass(
             decided,
             &proposal_id,
             &self.validators,
             self.validity_slots,
             &self.order,
-            &mut self.window,
+            &self.window,
             &mut self.keystore,
         );
-        self.window.close(proposal.height, proposal.slot, pass.prefixes.clone());
         self.order.judge_copies(&pass.copies);
         for tip in &tips {
             self.order.advance(*tip);

@@ -5,7 +5,7 @@ use super::state::OrderState;
 use crate::batch::Batch;
 use crate::limits::COPY_HEIGHTS_MIN;
 use crate::order::{
-    BatchRef, IdPrefix, LaneRun, Place, ReplayWindow, SkipRules, count, interleave, prefix,
+    BatchRef, IdPrefix, LaneRun, Place, ReplayWindow, SkipRules, WindowReader, count, interleave,
 };
 use rota_keystore::order::Outcome;
 use rota_keystore::{KeystoreState, SlotPayload, execute_slot};
@@ -35,27 +35,32 @@ struct Queued<'a> {
     bytes: u64,
 }
 
-/// Orders and executes all transactions of `decided`. The window must have been advanced to its slot.
+/// Orders and executes all transactions of `decided`.
 pub(crate) fn pass(
     decided: &DecidedSlot,
     proposal_id: &Hash,
     validators: &ValidatorSet,
     validity_slots: u64,
     order: &OrderState,
-    window: &mut ReplayWindow,
+    window: &WindowReader,
     keystore: &mut KeystoreState,
 ) -> Pass {
     let slot = decided.proposal.slot;
     let txs = decided.lanes.iter().flatten().map(|batch| batch.body().len()).sum();
-    let mut pass = Pass { prefixes: Vec::with_capacity(txs), ..Pass::default() };
+    let mut pass = Pass::default();
     let mut queue = Vec::new();
     let mut rules = SkipRules::new(slot, validity_slots, order.quotas());
-    window.reserve(txs);
+    window.write(|window| {
+        window.open(decided.height(), slot);
+        window.reserve(txs);
+    });
     for (rank, batch) in ordered(decided, proposal_id, validators) {
         let mut lane = Lane { rank, copied: 0, bytes: 0 };
-        for view in batch.body().iter() {
-            pass.transaction(decided, &view, &mut lane, &mut rules, window, &mut queue);
-        }
+        window.write(|window| {
+            for view in batch.body().iter() {
+                pass.transaction(decided, &view, &mut lane, &mut rules, window, &mut queue);
+            }
+        });
         let sums = pass.copies.entry(batch.position().lane).or_insert((0, 0));
         sums.0 = sums.0.saturating_add(lane.copied);
         sums.1 = sums.1.saturating_add(lane.bytes);
@@ -67,6 +72,7 @@ pub(crate) fn pass(
     }
     let authors = u32::try_from(validators.len()).unwrap_or(u32::MAX);
     pass.run_keystore(queue, slot, authors, window, keystore);
+    pass.prefixes = window.read(|window| window.open_ids().to_vec());
     pass
 }
 
@@ -108,16 +114,16 @@ impl Pass {
         queue: &mut Vec<Queued<'a>>,
     ) {
         // A slot's bodies are far below 2³² transactions: genesis limits them and the ledger's record bounds them.
-        let index = u32::try_from(self.prefixes.len()).unwrap_or(u32::MAX);
+        let index = u32::try_from(window.open_ids().len()).unwrap_or(u32::MAX);
         let height = decided.height();
         let bytes = count(view.bytes.len());
-        self.prefixes.push(prefix(&view.id));
         lane.bytes = lane.bytes.saturating_add(bytes);
         if view.rollup == RollupId::SYSTEM {
+            window.skip(&view.id);
             self.skips.push((index, RefusalCode::BadSystemOp));
             return;
         }
-        match rules.judge(view, Place { height, index }, window) {
+        match rules.judge(view, window) {
             Ok(()) if view.rollup == RollupId::KEYSTORE => queue.push(Queued {
                 payload: SlotPayload {
                     position: u64::from(index),
@@ -134,6 +140,7 @@ impl Pass {
                 if earlier.is_some_and(old) {
                     lane.copied = lane.copied.saturating_add(bytes);
                 }
+                window.skip(&view.id);
                 self.skips.push((index, code));
             }
         }
@@ -151,7 +158,7 @@ impl Pass {
         queue: Vec<Queued<'_>>,
         slot: rota_types::Slot,
         authors: u32,
-        window: &mut ReplayWindow,
+        window: &WindowReader,
         keystore: &mut KeystoreState,
     ) {
         if queue.is_empty() {
@@ -164,8 +171,9 @@ impl Pass {
         for ((position, outcome), queued) in self.keystore.iter().zip(&queue) {
             assert_eq!(*position, queued.payload.position, "the keystore answers in order");
             if let Err(refusal) = outcome {
-                refused.push((u32::try_from(*position).unwrap_or(u32::MAX), refusal.code));
-                window.revoke(&queued.id);
+                let index = u32::try_from(*position).unwrap_or(u32::MAX);
+                refused.push((index, refusal.code));
+                window.write(|window| window.revoke(index));
             }
         }
         for queued in &queue {

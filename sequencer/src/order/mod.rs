@@ -6,10 +6,11 @@
 //! be found without decoding payloads.
 
 mod skip;
+mod table;
 mod window;
 
 pub use skip::{Quotas, SkipRules};
-pub use window::{IdPrefix, Place, ReplayWindow, prefix};
+pub use window::{IdPrefix, Place, ReplayWindow, WindowReader, prefix};
 
 use rota_types::Hash;
 

@@ -35,16 +35,12 @@ impl<'a> SkipRules<'a> {
         }
     }
 
-    /// Judges the next transaction in order and, if it stands, counts it and remembers its id at `place`.
+    /// Judges the next transaction in order and, if it stands, counts it and takes its id into the window. Else the
+    /// window still waits for the id.
     ///
     /// # Errors
     /// The code it is skipped with.
-    pub(crate) fn judge(
-        &mut self,
-        tx: &TxView<'_>,
-        place: Place,
-        window: &mut ReplayWindow,
-    ) -> Result<(), Skip> {
+    pub(crate) fn judge(&mut self, tx: &TxView<'_>, window: &mut ReplayWindow) -> Result<(), Skip> {
         if tx.valid_until_slot < self.slot {
             return Err((RefusalCode::Expired, None));
         }
@@ -65,7 +61,7 @@ impl<'a> SkipRules<'a> {
             }
             *used = after;
         }
-        match window.insert(&tx.id, place) {
+        match window.order(&tx.id) {
             Some(earlier) => Err((RefusalCode::Duplicate, Some(earlier))),
             None => Ok(()),
         }

@@ -4,9 +4,10 @@
 //! its own expiry refuses it. It answers recent look-ups too. Prefixes of 128 bits: finding two ids that share one
 //! costs 2⁶⁴ hashes, and gains that one's own transaction is skipped.
 
+use super::table::{Found, Table, tag};
 use rota_types::{Hash, Height, Slot};
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// First 16 bytes of a transaction id.
 pub type IdPrefix = [u8; 16];
@@ -27,79 +28,41 @@ pub struct Place {
     pub index: u32,
 }
 
-/// A prefix as a key: it is a hash already, so its first eight bytes serve as the table's hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key(IdPrefix);
-
-impl std::hash::Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Passed(u64);
-
-impl Hasher for Passed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let word = bytes.first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word));
-        self.write_u64(word);
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = word;
-    }
-}
-
-/// A place in eight bytes: heights in the window are dense, so their low half tells them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Packed {
-    height_low: u32,
-    index: u32,
-}
-
-fn low(height: Height) -> u32 {
-    u32::try_from(height.0 & u64::from(u32::MAX)).unwrap_or(0)
-}
-
 #[derive(Clone, Debug)]
 struct WindowSlot {
     height: Height,
     slot: Slot,
+    /// Number of the first id; numbers run on from slot to slot and wrap around.
+    start: u32,
     ids: Vec<IdPrefix>,
 }
 
 /// Ids of the newest slots and where they were ordered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ReplayWindow {
     validity_slots: u64,
-    /// Only looked up, never iterated: its order decides nothing.
-    table: HashMap<Key, Packed, BuildHasherDefault<Passed>>,
+    table: Table,
+    /// The last one is open while its slot is being ordered.
     slots: VecDeque<WindowSlot>,
 }
 
 impl ReplayWindow {
-    /// An empty window of V = `validity_slots`.
+    /// An empty window of V = `validity_slots`. The salt is the node's own secret; it changes no answer.
     #[must_use]
-    pub fn new(validity_slots: u64) -> Self {
-        Self { validity_slots, ..Self::default() }
+    pub const fn new(validity_slots: u64, salt: u64) -> Self {
+        Self { validity_slots, table: Table::new(salt), slots: VecDeque::new() }
     }
 
     /// Number of ids held.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.table.len()
     }
 
     /// Whether no id is held.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The first height whose ids are held.
@@ -117,65 +80,88 @@ impl ReplayWindow {
     /// Where this id was ordered, if in the window.
     #[must_use]
     pub fn place_of(&self, id: &Hash) -> Option<Place> {
-        self.table.get(&Key(prefix(id))).map(|packed| self.unpacked(*packed))
+        let wanted = prefix(id);
+        let same = |number| self.at(number).is_some_and(|(_, found)| found == wanted);
+        match self.table.find(tag(&wanted), same) {
+            Found::Number(number) => self.at(number).map(|(place, _)| place),
+            Found::Nothing => None,
+        }
     }
 
-    fn unpacked(&self, packed: Packed) -> Place {
-        let first = self.first_height().unwrap_or_default();
-        let ahead = packed.height_low.wrapping_sub(low(first));
-        Place { height: first.plus(u64::from(ahead)), index: packed.index }
+    /// The place and the prefix that a number stands for.
+    fn at(&self, number: u32) -> Option<(Place, IdPrefix)> {
+        let first = self.slots.front()?.start;
+        let ahead = distance(first, number);
+        let after = self.slots.partition_point(|slot| distance(first, slot.start) <= ahead);
+        // Slots without transactions share their start with the next: the last one of those has the id.
+        let slot = self.slots.get(after.checked_sub(1)?)?;
+        let index = distance(slot.start, number);
+        let id = slot.ids.get(usize::try_from(index).ok()?)?;
+        Some((Place { height: slot.height, index }, *id))
     }
 
-    /// Drops the slots below `slot − V`: nothing that they ordered is still valid in `slot`.
-    pub(crate) fn advance(&mut self, slot: Slot) {
+    /// Opens a slot for ordering, and drops those below `slot − V`: nothing that they ordered is still valid.
+    pub(crate) fn open(&mut self, height: Height, slot: Slot) {
         let first_kept = slot.minus(self.validity_slots);
         while self.slots.front().is_some_and(|front| front.slot < first_kept) {
-            let Some(gone) = self.slots.pop_front() else { return };
-            let height_low = low(gone.height);
+            let Some(gone) = self.slots.pop_front() else { break };
+            let mut number = gone.start;
             for id in gone.ids {
-                let key = Key(id);
-                if self.table.get(&key).is_some_and(|packed| packed.height_low == height_low) {
-                    self.table.remove(&key);
-                }
+                self.table.remove(tag(&id), number);
+                number = moved(number, 1);
             }
         }
-        if self.slots.is_empty() {
-            self.table.clear();
+        let start = self.slots.back().map_or(0, |last| {
+            let ids = u32::try_from(last.ids.len()).unwrap_or(u32::MAX);
+            moved(last.start, ids)
+        });
+        self.slots.push_back(WindowSlot { height, slot, start, ids: Vec::new() });
+    }
+
+    /// Takes the next id of the open slot, which is skipped: it holds its place and nothing else.
+    pub(crate) fn skip(&mut self, id: &Hash) {
+        if let Some(slot) = self.slots.back_mut() {
+            slot.ids.push(prefix(id));
         }
     }
 
-    /// Remembers an id of the slot being ordered, or says where it was ordered before.
-    /// The slot's ids are handed over by [`Self::close`].
-    pub(crate) fn insert(&mut self, id: &Hash, place: Place) -> Option<Place> {
-        let packed = Packed { height_low: low(place.height), index: place.index };
-        match self.table.entry(Key(prefix(id))) {
-            std::collections::hash_map::Entry::Occupied(entry) => {
-                let earlier = *entry.get();
-                if earlier.height_low == packed.height_low {
-                    return Some(Place { height: place.height, index: earlier.index });
-                }
-                Some(self.unpacked(earlier))
-            }
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(packed);
-                None
-            }
+    /// Takes the next id of the open slot, or says where it was ordered before; then the caller skips it.
+    pub(crate) fn order(&mut self, id: &Hash) -> Option<Place> {
+        let earlier = self.place_of(id);
+        if earlier.is_none() {
+            self.push(prefix(id));
+        }
+        earlier
+    }
+
+    fn push(&mut self, id: IdPrefix) {
+        if let Some(slot) = self.slots.back_mut() {
+            let index = u32::try_from(slot.ids.len()).unwrap_or(u32::MAX);
+            slot.ids.push(id);
+            self.table.insert(tag(&id), moved(slot.start, index));
         }
     }
 
     /// Makes room for `ids` more, so that a slot of half a million does not grow the table step by step.
     pub(crate) fn reserve(&mut self, ids: usize) {
         self.table.reserve(ids);
+        if let Some(slot) = self.slots.back_mut() {
+            slot.ids.reserve(ids);
+        }
     }
 
-    /// Forgets an id of the slot being ordered: it was skipped after all.
-    pub(crate) fn revoke(&mut self, id: &Hash) {
-        self.table.remove(&Key(prefix(id)));
+    /// Forgets the id at this index of the open slot: it was skipped after all.
+    pub(crate) fn revoke(&mut self, index: u32) {
+        if let Some(slot) = self.slots.back()
+            && let Some(id) = usize::try_from(index).ok().and_then(|at| slot.ids.get(at))
+        {
+            self.table.remove(tag(id), moved(slot.start, index));
+        }
     }
 
-    /// Ends a slot: `ids` are all its ids in slot order, those skipped among them.
-    pub(crate) fn close(&mut self, height: Height, slot: Slot, ids: Vec<IdPrefix>) {
-        self.slots.push_back(WindowSlot { height, slot, ids });
+    /// All ids of the open slot, in slot order.
+    pub(crate) fn open_ids(&self) -> &[IdPrefix] {
+        self.slots.back().map_or(&[], |slot| &slot.ids)
     }
 
     /// Loads a slot that was ordered before, from its record; `skipped` ascending by slot index.
@@ -183,18 +169,73 @@ impl ReplayWindow {
         &mut self,
         height: Height,
         slot: Slot,
-        ids: Vec<IdPrefix>,
+        ids: &[IdPrefix],
         skipped: impl IntoIterator<Item = u32>,
     ) {
         let mut skipped = skipped.into_iter().peekable();
-        let height_low = low(height);
-        self.table.reserve(ids.len());
-        for (index, id) in (0u32..).zip(&ids) {
+        self.open(height, slot);
+        self.reserve(ids.len());
+        for (index, id) in (0u32..).zip(ids) {
             if skipped.next_if_eq(&index).is_none() {
-                self.table.insert(Key(*id), Packed { height_low, index });
+                self.push(*id);
+            } else if let Some(slot) = self.slots.back_mut() {
+                slot.ids.push(*id);
             }
         }
-        self.close(height, slot, ids);
+    }
+}
+
+/// Numbers run through 31 bits: more ids than a window can hold, and a bucket has room for one more.
+const NUMBER_MASK: u32 = (1 << 31) - 1;
+
+const fn moved(number: u32, by: u32) -> u32 {
+    number.wrapping_add(by) & NUMBER_MASK
+}
+
+const fn distance(from: u32, to: u32) -> u32 {
+    to.wrapping_sub(from) & NUMBER_MASK
+}
+
+/// Look-ups from other threads while slots are being ordered. An answer may be of a slot whose execution is not over.
+#[derive(Clone, Debug)]
+pub struct WindowReader(Arc<RwLock<ReplayWindow>>);
+
+impl WindowReader {
+    pub(crate) fn new(window: ReplayWindow) -> Self {
+        Self(Arc::new(RwLock::new(window)))
+    }
+
+    /// Where this id was ordered, if in the window.
+    #[must_use]
+    pub fn place_of(&self, id: &Hash) -> Option<Place> {
+        self.read(|window| window.place_of(id))
+    }
+
+    /// The first height whose ids are held.
+    #[must_use]
+    pub fn first_height(&self) -> Option<Height> {
+        self.read(ReplayWindow::first_height)
+    }
+
+    /// The newest height whose ids are held.
+    #[must_use]
+    pub fn last_height(&self) -> Option<Height> {
+        self.read(ReplayWindow::last_height)
+    }
+
+    /// Several answers from one state.
+    pub fn read<T>(&self, look: impl FnOnce(&ReplayWindow) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the window; held for a batch at a time, so that look-ups wait for microseconds.
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&mut ReplayWindow) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A window of its own with the same ids.
+    pub(crate) fn detached(&self) -> Self {
+        Self::new(self.read(Clone::clone))
     }
 }
 
@@ -208,47 +249,79 @@ mod tests {
     }
 
     fn order(window: &mut ReplayWindow, height: u64, slot: u64, ids: &[u32]) {
-        window.advance(Slot(slot));
-        for (index, n) in (0u32..).zip(ids) {
-            window.insert(&id(*n), Place { height: Height(height), index });
+        window.open(Height(height), Slot(slot));
+        for n in ids {
+            if window.order(&id(*n)).is_some() {
+                window.skip(&id(*n));
+            }
         }
-        let prefixes = ids.iter().map(|n| prefix(&id(*n))).collect();
-        window.close(Height(height), Slot(slot), prefixes);
+    }
+
+    fn place(height: u64, index: u32) -> Option<Place> {
+        Some(Place { height: Height(height), index })
     }
 
     #[test]
     fn ids_are_held_for_exactly_v_slots_after_theirs() {
-        let mut window = ReplayWindow::new(8);
+        let mut window = ReplayWindow::new(8, 1);
         order(&mut window, 1, 10, &[1, 2]);
         order(&mut window, 2, 12, &[3]);
-        order(&mut window, 3, 18, &[4]);
-        assert_eq!(window.place_of(&id(2)), Some(Place { height: Height(1), index: 1 }));
-        order(&mut window, 4, 19, &[5]);
-        assert_eq!(window.place_of(&id(2)), None);
-        assert_eq!(window.place_of(&id(3)), Some(Place { height: Height(2), index: 0 }));
-        assert_eq!(window.len(), 3);
+        order(&mut window, 3, 13, &[]);
+        order(&mut window, 4, 18, &[2, 4]);
+        assert_eq!(window.place_of(&id(2)), place(1, 1));
+        assert_eq!(window.place_of(&id(4)), place(4, 1));
+        order(&mut window, 5, 19, &[5, 2]);
+        assert_eq!(window.place_of(&id(1)), None);
+        assert_eq!(window.place_of(&id(2)), place(5, 1), "ordered again after its window");
+        assert_eq!(window.place_of(&id(3)), place(2, 0));
+        assert_eq!((window.len(), window.first_height()), (4, Some(Height(2))));
+        order(&mut window, 6, 100, &[]);
+        assert!(window.is_empty());
     }
 
     #[test]
-    fn heights_past_32_bits_are_told_apart() {
-        let base = u64::from(u32::MAX);
-        let mut window = ReplayWindow::new(8);
-        for step in 0..5u32 {
-            order(&mut window, base + u64::from(step) - 1, 10 + u64::from(step), &[step]);
+    fn numbers_that_wrap_around_keep_their_places() {
+        let mut window = ReplayWindow::new(4, 7);
+        window.open(Height(1), Slot(1));
+        if let Some(slot) = window.slots.back_mut() {
+            slot.start = NUMBER_MASK - 2;
         }
-        for step in 0..5u32 {
-            let height = Height(base + u64::from(step) - 1);
-            assert_eq!(window.place_of(&id(step)), Some(Place { height, index: 0 }));
+        for n in 0..2 {
+            assert_eq!(window.order(&id(n)), None);
         }
+        order(&mut window, 2, 2, &[2, 3, 4]);
+        order(&mut window, 3, 3, &[5]);
+        for (n, expected) in [(0, (1, 0)), (1, (1, 1)), (2, (2, 0)), (4, (2, 2)), (5, (3, 0))] {
+            assert_eq!(window.place_of(&id(n)), place(expected.0, expected.1));
+        }
+        order(&mut window, 4, 7, &[]);
+        assert_eq!((window.len(), window.place_of(&id(5))), (1, place(3, 0)));
     }
 
     #[test]
     fn a_repeat_names_the_first_place_and_a_revoked_id_is_free() {
-        let mut window = ReplayWindow::new(8);
-        let first = Place { height: Height(1), index: 0 };
-        assert_eq!(window.insert(&id(1), first), None);
-        assert_eq!(window.insert(&id(1), Place { index: 1, ..first }), Some(first));
-        window.revoke(&id(1));
-        assert_eq!(window.insert(&id(1), first), None);
+        let mut window = ReplayWindow::new(8, 1);
+        order(&mut window, 1, 1, &[1, 1]);
+        assert_eq!((window.place_of(&id(1)), window.len()), (place(1, 0), 1));
+        window.revoke(0);
+        assert_eq!(window.place_of(&id(1)), None);
+        order(&mut window, 2, 2, &[1]);
+        assert_eq!(window.place_of(&id(1)), place(2, 0));
+    }
+
+    #[test]
+    fn a_loaded_window_is_the_one_that_ordered() {
+        let mut window = ReplayWindow::new(8, 1);
+        let mut loaded = ReplayWindow::new(8, 99);
+        for (height, ids) in [(1, vec![1, 2, 1]), (2, vec![]), (3, vec![2, 3])] {
+            order(&mut window, height, height, &ids);
+            let skipped: Vec<u32> = if height == 1 { vec![2] } else { vec![0] };
+            let open = window.open_ids().to_vec();
+            loaded.load(Height(height), Slot(height), &open, skipped);
+        }
+        assert_eq!(loaded.len(), window.len());
+        for n in 0..5 {
+            assert_eq!(loaded.place_of(&id(n)), window.place_of(&id(n)));
+        }
     }
 }
