@@ -116,11 +116,11 @@ fn what_is_missing_is_fetched_and_never_invalid() {
     let proposal = bench.build(5);
     let entry = proposal.cut[0].clone();
     bench.lanes.lost_headers.insert(first);
-    let need = Need::Header { entry: entry.clone(), digest: first };
+    let need = Need::Header { position: entry.position, digest: first };
     assert_eq!(bench.check(&proposal), Objective::Wait(vec![need]));
     bench.lanes.lost_headers.clear();
     bench.lanes.certified.clear();
-    let need = Need::Certificate { entry };
+    let need = Need::Certificate { position: entry.position, digest: entry.header_digest };
     assert_eq!(bench.check(&proposal), Objective::Wait(vec![need]));
     let work = Work { height: Height(1), parent_slot: Slot(0), parent: None };
     assert_eq!(bench.desk.check(&proposal, &work, &bench.lanes), Objective::ParentUnknown);

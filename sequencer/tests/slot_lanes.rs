@@ -16,7 +16,7 @@ use rota_sequencer::execution::{
     Assembly, DecidedSlot, DecidedTips, ExecutedSlot, Executor, Progress, locate,
 };
 use rota_sequencer::lanes::Event;
-use rota_sequencer::slot::{Objective, Parent, SlotDesk, Work};
+use rota_sequencer::slot::{Need, Objective, Parent, SlotDesk, Work};
 use rota_types::bls::BlsSignature;
 use rota_types::genesis::{GenesisRollup, GenesisValidator};
 use rota_types::*;
@@ -114,7 +114,10 @@ impl World {
                 Objective::Wait(needs) => {
                     let from = self.net.keys[proposer];
                     for need in needs {
-                        let entry = need.entry().clone();
+                        let Need::Certificate { position, digest } = need else {
+                            panic!("no header is missing: {need:?}")
+                        };
+                        let entry = CutEntry { position, header_digest: digest };
                         self.net.step(voter, Event::Want { entry, from });
                     }
                     self.net.run(10);

@@ -2,33 +2,25 @@
 
 use super::{Parent, SlotDesk, SlotFault, Work};
 use crate::lane_view::{Coverage, LaneView};
-use rota_types::{CutEntry, Hash, SlotProposal};
+use rota_types::{CutEntry, Hash, LanePosition, SlotProposal};
 
 /// Something a voter must fetch before it can judge.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// A certificate that covers this entry: from the proposer, then from any prevoter.
     Certificate {
-        /// The entry.
-        entry: CutEntry,
+        /// The entry's place.
+        position: LanePosition,
+        /// Digest of its header.
+        digest: Hash,
     },
     /// A header between the entry and the decided tip.
     Header {
-        /// The entry.
-        entry: CutEntry,
+        /// The entry's place.
+        position: LanePosition,
         /// Digest of the missing header.
         digest: Hash,
     },
-}
-
-impl Need {
-    /// The entry that cannot be judged yet.
-    #[must_use]
-    pub const fn entry(&self) -> &CutEntry {
-        match self {
-            Self::Certificate { entry } | Self::Header { entry, .. } => entry,
-        }
-    }
 }
 
 /// Answer of the objective checks.
@@ -130,14 +122,14 @@ fn judge_entry(
     let digest = entry.header_digest;
     let batches = match lanes.coverage(entry) {
         Coverage::Certified(digests) => digests.len(),
-        Coverage::NeedCertificate => return Ok(Some(Need::Certificate { entry: entry.clone() })),
+        Coverage::NeedCertificate => return Ok(Some(Need::Certificate { position, digest })),
         Coverage::NeedHeader(digest) => {
-            return Ok(Some(Need::Header { entry: entry.clone(), digest }));
+            return Ok(Some(Need::Header { position, digest }));
         }
         Coverage::Conflicts => return Err(bad("another branch is decided or certified")),
     };
     let Some(signed) = lanes.header(&digest) else {
-        return Ok(Some(Need::Header { entry: entry.clone(), digest }));
+        return Ok(Some(Need::Header { position, digest }));
     };
     let bytes = signed.header.cumulative_bytes.saturating_sub(tip.cumulative_bytes);
     let txs = signed.header.cumulative_txs.saturating_sub(tip.cumulative_txs);
