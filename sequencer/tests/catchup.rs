@@ -346,6 +346,9 @@ fn what_is_asked_is_charged_before_work_and_unused_charge_comes_back() {
 fn a_request_of_too_many_digests_or_with_trailing_bytes_is_refused() {
     let bytes = borsh::to_vec(&BatchesRequest { digests: vec![Hash::ZERO; 33] }).unwrap();
     assert!(Request::from_bytes(Protocol::Batches, &bytes).is_err());
-    assert!(Request::from_bytes(Protocol::Status, &[0]).is_err());
+    assert!(Request::from_bytes(Protocol::Status, &[1]).is_ok());
+    for wrong in [&[][..], &[0], &[1, 1]] {
+        assert!(Request::from_bytes(Protocol::Status, wrong).is_err(), "{wrong:?}");
+    }
     assert!(Request::from_bytes(Protocol::Slots, &[9; 40]).is_err());
 }

@@ -2,7 +2,8 @@
 
 use super::intake::{Base, Intake, IntakeFault};
 use super::wire::{
-    BatchesAnswer, BatchesRequest, SlotPart, SlotsAnswer, SlotsRequest, Status, answer_of,
+    BatchesAnswer, BatchesRequest, STATUS_QUESTION, SlotPart, SlotsAnswer, SlotsRequest, Status,
+    answer_of,
 };
 use super::{CatchUp, Effect, InFlight, Purpose};
 use crate::batch::Batch;
@@ -196,7 +197,7 @@ impl CatchUp {
     /// Asks for all that can be asked now: one request for slots, one for seals, one for bodies a peer.
     pub(super) fn plan(&mut self, now: TimestampMs, effects: &mut Vec<Effect>) {
         for peer in self.peers.due(now) {
-            self.ask::<()>(now, peer, Purpose::Status, None, effects);
+            self.ask(now, peer, Purpose::Status, &STATUS_QUESTION, effects);
         }
         self.retry_at = None;
         if self.halted {
@@ -244,7 +245,7 @@ impl CatchUp {
         let skip = here.map_or(0, Intake::taken);
         let bytes_max = u32::try_from(CATCHUP_ANSWER_BYTES_MAX).unwrap_or(u32::MAX);
         let request = SlotsRequest::Slots { from, skip, bytes_max };
-        self.ask(now, peer, Purpose::Slots, Some(&request), effects);
+        self.ask(now, peer, Purpose::Slots, &request, effects);
     }
 
     fn plan_seals(&mut self, now: TimestampMs, effects: &mut Vec<Effect>) {
@@ -265,7 +266,7 @@ impl CatchUp {
         let Some(peer) = self.peers.choose(now, has) else { return };
         let request = SlotsRequest::Seals { from, count: CATCHUP_SEALS_MAX };
         let end = from.plus(u64::from(CATCHUP_SEALS_MAX));
-        self.ask(now, peer, Purpose::Seals(end), Some(&request), effects);
+        self.ask(now, peer, Purpose::Seals(end), &request, effects);
     }
 
     fn plan_bodies(&mut self, now: TimestampMs, effects: &mut Vec<Effect>) {
@@ -289,7 +290,7 @@ impl CatchUp {
             let digests = self.bodies.for_peer(peer);
             self.bodies.asked(&digests);
             let request = BatchesRequest { digests: digests.clone() };
-            self.ask(now, peer, Purpose::Bodies(digests), Some(&request), effects);
+            self.ask(now, peer, Purpose::Bodies(digests), &request, effects);
         }
     }
 }

@@ -20,7 +20,7 @@ mod wire;
 pub use intake::IntakeFault;
 pub use serve::{Budgets, SlotSource, answer};
 pub use wire::{
-    BatchesAnswer, BatchesRequest, Frame, Protocol, Request, SlotHead, SlotPart, SlotsAnswer,
+    BatchesAnswer, BatchesRequest, Frame, Protocol, Request, STATUS_QUESTION, SlotHead, SlotPart, SlotsAnswer,
     SlotsRequest, Status,
 };
 
@@ -335,7 +335,7 @@ impl CatchUp {
         now: TimestampMs,
         peer: u64,
         purpose: Purpose,
-        request: Option<&T>,
+        request: &T,
         effects: &mut Vec<Effect>,
     ) {
         let protocol = match purpose {
@@ -352,7 +352,7 @@ impl CatchUp {
         let deadline = now.plus(patience);
         let slow_after = now.plus(patience / CATCHUP_SLOW_DIVISOR);
         self.in_flight.insert(id, InFlight { peer, purpose, slow_after, deadline });
-        let bytes = request.map(wire::bytes_of).unwrap_or_default();
+        let bytes = wire::bytes_of(request);
         effects.push(Effect::Request { peer, id, protocol, bytes });
     }
 }

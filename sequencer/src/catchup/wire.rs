@@ -13,13 +13,16 @@ use rota_types::{CommitCertificate, Hash, Height, Seal, SlotProposal, TypesError
 /// Which request protocol a message belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
-    /// An empty request, answered by [`Status`].
+    /// [`STATUS_QUESTION`], answered by [`Status`].
     Status,
     /// [`SlotsRequest`], answered by [`SlotsAnswer`].
     Slots,
     /// [`BatchesRequest`], answered by [`BatchesAnswer`].
     Batches,
 }
+
+/// The status question: one byte, for a transport carries no empty request.
+pub const STATUS_QUESTION: [u8; 1] = [1];
 
 /// What a peer has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -152,8 +155,11 @@ impl Request {
     /// [`TypesError`]: all of them are the asker's fault.
     pub fn from_bytes(protocol: Protocol, bytes: &[u8]) -> Result<Self, TypesError> {
         match protocol {
-            Protocol::Status if bytes.is_empty() => Ok(Self::Status),
-            Protocol::Status => Err(TypesError::TrailingBytes { count: bytes.len() }),
+            Protocol::Status => {
+                let question: [u8; 1] = decode(bytes, STATUS_QUESTION.len())?;
+                let known = question == STATUS_QUESTION;
+                known.then_some(Self::Status).ok_or(TypesError::Mismatch { what: "status question" })
+            }
             Protocol::Slots => decode(bytes, CATCHUP_REQUEST_BYTES_MAX).map(Self::Slots),
             Protocol::Batches => {
                 let request: BatchesRequest = decode(bytes, CATCHUP_REQUEST_BYTES_MAX)?;
