@@ -6,7 +6,9 @@ use crate::error::TypesError;
 use crate::hash::Hash;
 use crate::ids::{RollupId, Slot, TimestampMs, Weight};
 use crate::keys::ValidatorKey;
-use crate::limits::{BATCH_BODY_BYTES_MAX, GENESIS_ROLLUPS_MAX};
+use crate::limits::{
+    BATCH_BODY_BYTES_MAX, CUT_LEAD_MS_MIN, GENESIS_ROLLUPS_MAX, KNOWN_LEAD_MS_MIN, TOLERANCE_MS_MIN,
+};
 use crate::tags::Tag;
 use crate::validators::{Validator, ValidatorSet};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -171,6 +173,10 @@ impl Genesis {
     }
 }
 
+const fn at_least(value: u64, floor: u64) -> u64 {
+    if value < floor { floor } else { value }
+}
+
 /// Slot times. All leads are fractions of the slot, so that 1 s and 12 s slots follow the same rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -181,22 +187,22 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// How long before a slot's end its cut is: 1/6 of the slot.
+    /// How long before a slot's end its cut is: 1/6 of the slot, [`CUT_LEAD_MS_MIN`] at least.
     #[must_use]
     pub const fn cut_lead_ms(&self) -> u64 {
-        self.slot_ms / 6
+        at_least(self.slot_ms / 6, CUT_LEAD_MS_MIN)
     }
 
-    /// How long before the cut a certificate must be held to be missed: 1/8 of the slot.
+    /// How long before the cut a certificate must be held to be missed: 1/8 of the slot, [`KNOWN_LEAD_MS_MIN`] at least.
     #[must_use]
     pub const fn known_lead_ms(&self) -> u64 {
-        self.slot_ms / 8
+        at_least(self.slot_ms / 8, KNOWN_LEAD_MS_MIN)
     }
 
-    /// Tolerated difference of clocks: 1/24 of the slot.
+    /// Tolerated difference of clocks: 1/24 of the slot, [`TOLERANCE_MS_MIN`] at least.
     #[must_use]
     pub const fn tolerance_ms(&self) -> u64 {
-        self.slot_ms / 24
+        at_least(self.slot_ms / 24, TOLERANCE_MS_MIN)
     }
 
     /// First instant of a slot.

@@ -35,6 +35,13 @@ pub const GENESIS_ROLLUPS_MAX: usize = 4096;
 /// Most bytes of a genesis document.
 pub const GENESIS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Least lead of a cut before its slot's end: three message delays and an fsync still fit it.
+pub const CUT_LEAD_MS_MIN: u64 = 200;
+/// Least lead of the deadline of certificates before the cut: one message delay.
+pub const KNOWN_LEAD_MS_MIN: u64 = 125;
+/// Least tolerated difference of clocks.
+pub const TOLERANCE_MS_MIN: u64 = 50;
+
 const _: () = assert!(BATCH_BODY_BYTES_MAX >= BUNDLE_BYTES_MAX);
 const _: () = assert!(BUNDLE_BYTES_MAX >= TX_BYTES_MAX + 4);
 const _: () = assert!(CERTIFICATE_BYTES_MAX >= BATCH_HEADER_BYTES_MAX + VALIDATORS_MAX * 96);

@@ -21,7 +21,7 @@ pub struct Validator {
     pub weight: Weight,
 }
 
-/// Validators by strictly ascending key, with a total weight that fits 63 bits.
+/// Validators by strictly ascending key, with a total weight below 2⁶², so that three times it fits 64 bits.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct ValidatorSet {
     validators: Vec<Validator>,
@@ -34,9 +34,9 @@ impl ValidatorSet {
     /// Sorts and checks a set.
     ///
     /// # Errors
-    /// Empty, too many, a repeated key, a zero weight, or a total of 2⁶³ and more.
+    /// Empty, too many, a repeated key, a zero weight, or a total of 2⁶² and more.
     pub fn new(mut validators: Vec<Validator>) -> Result<Self, TypesError> {
-        validators.sort_by(|a, b| a.key.cmp(&b.key));
+        validators.sort_by_key(|validator| validator.key);
         let set = Self { validators };
         set.validate()?;
         Ok(set)
@@ -63,8 +63,8 @@ impl ValidatorSet {
         for validator in &self.validators {
             total = total
                 .checked_add(validator.weight.0)
-                .filter(|sum| validator.weight.0 > 0 && *sum < 1 << 63)
-                .ok_or(TypesError::Rule { rule: "weights are ≥ 1 and sum below 2^63".into() })?;
+                .filter(|sum| validator.weight.0 > 0 && *sum < 1 << 62)
+                .ok_or(TypesError::Rule { rule: "weights are ≥ 1 and sum below 2^62".into() })?;
         }
         Ok(())
     }
