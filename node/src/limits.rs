@@ -110,3 +110,5 @@ pub const LIVE_AGE_MS_MAX: u64 = 10_000;
 pub const PAGE_SLOTS_MAX: u64 = 100;
 /// Executed headers kept until they are sealed; older ones get their seal from the ledger of others.
 pub const UNSEALED_KEPT_MAX: usize = 4096;
+/// Newest heights that pruning never touches.
+pub const KEPT_HEIGHTS_MIN: u64 = 128;

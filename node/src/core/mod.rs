@@ -197,11 +197,12 @@ impl Core {
             self.headers.insert(header.height, header.clone());
             self.todo.push_back(Todo::Seals(seals::Event::Executed { header: Box::new(header) }));
         }
-        if self.executed > Height::GENESIS {
-            self.todo.push_back(Todo::Driver(rota_consensus::Event::Executed {
-                height: self.executed,
-                header_id: self.header_id,
-            }));
+        if let Some(header) = restored.executor.header() {
+            let executed = [(header.height.prev(), header.parent), (header.height, header.id())];
+            for (height, header_id) in executed {
+                let event = rota_consensus::Event::Executed { height, header_id };
+                self.todo.push_back(Todo::Driver(event));
+            }
         }
         self.start_height(restored.wal, restored.vote_marks);
     }

@@ -70,8 +70,8 @@ impl GuardError {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Missing { .. } => {
-                "rota key guard import FILE restores an export; rota start --rejoin asks the other validators what \
-                 is safe to sign; a key that never signed gets a guard by rota key import --new"
+                "rota key guard import FILE restores an export made later than anything this key signed; a key that \
+                 never signed gets a guard by rota key import validator FILE --new"
             }
             Self::Exists { .. } => {
                 "a guard is never replaced: rota key guard import raises its marks"
@@ -80,8 +80,8 @@ impl GuardError {
                 "put keys/validator.json and state/guard.log of the same validator together"
             }
             Self::Unreadable(_) => {
-                "do not restart and do not delete it; set state/guard.log aside, import the newest export with \
-                 rota key guard import, or use rota start --rejoin"
+                "do not restart and do not delete it; set state/guard.log aside and import an export made later \
+                 than anything this key signed, with rota key guard import"
             }
             Self::BadExport { .. } => "give the file written by rota key guard export",
             Self::Disk(_) => "check the disk and the permissions of the home folder",

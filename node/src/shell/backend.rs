@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use rota_p2p::{Identity, NetworkHandle};
 use rota_types::{Hash, Height, RollupId, Seq, Slot, ValidatorKey, Weight};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 
 /// Clones share one running node.
@@ -34,11 +34,13 @@ pub(super) struct Inner {
     pub(super) submitter: Submitter,
     pub(super) committer: CommitterHandle<super::release::Outward>,
     pub(super) prometheus: PrometheusHandle,
+    /// The key that signs; `None` on a full node, and on a validator whose guard is missing.
     pub(super) me: Option<ValidatorKey>,
+    /// The validator key of this home, whether it signs or not.
+    pub(super) validator: Option<ValidatorKey>,
     pub(super) listen: Vec<String>,
     pub(super) best_peer: Arc<AtomicU64>,
     pub(super) ticked: Arc<AtomicU64>,
-    pub(super) signing: Arc<AtomicBool>,
 }
 
 impl NodeBackend {
@@ -237,7 +239,7 @@ impl Inner {
         let state = self.view.read();
         let best_peer = Height(self.best_peer.load(Ordering::Relaxed));
         SyncView {
-            mode: if self.me.is_some() { "validator" } else { "full" }.to_owned(),
+            mode: if self.validator.is_some() { "validator" } else { "full" }.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             chain_id: self.view.genesis.chain_id,
             genesis: self.view.genesis_hash,
@@ -251,7 +253,7 @@ impl Inner {
             syncing: best_peer > head.decided.plus(2),
             header_id: state.header_id,
             guard_refusals: state.guard_refusals,
-            validator: self.me,
+            validator: self.validator,
             peer_id: self.network.local_peer_id().to_string(),
             listen: self.listen.clone(),
             peers: self.network.peers().len(),
@@ -302,8 +304,13 @@ impl Inner {
             ),
             check(
                 "guard",
-                self.me.is_none() || self.signing.load(Ordering::Relaxed),
-                if self.me.is_some() { "guard open" } else { "no validator key" }.to_owned(),
+                self.validator == self.me,
+                match (self.validator, self.me) {
+                    (None, _) => "no validator key",
+                    (Some(_), Some(_)) => "guard open",
+                    (Some(_), None) => "no guard: this validator signs nothing",
+                }
+                .to_owned(),
             ),
             check("loop", age <= LIVE_AGE_MS_MAX, format!("ticked {age} ms ago")),
         ];

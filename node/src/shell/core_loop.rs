@@ -4,6 +4,7 @@ use super::clock;
 use super::release::{Outward, items};
 use crate::core::{Core, Effect, Input};
 use crate::disk::{CommitterHandle, Item};
+use crate::ledger::PruneRequest;
 use crate::limits::{CORE_IDLE_MS_MAX, CORE_STEPS_PER_GROUP};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +27,34 @@ pub(super) struct Mailboxes {
     pub(super) bulk: mpsc::Receiver<Input>,
 }
 
+/// How much of the ledger stays.
+#[derive(Clone, Copy)]
+pub(super) struct Retention {
+    /// Bytes above which old segments go.
+    pub(super) bytes_max: u64,
+    /// Newest heights that stay whatever the bytes.
+    pub(super) heights_min: u64,
+}
+
+impl Retention {
+    /// After a checkpoint nothing below it is needed to start again but the validity window.
+    fn prune(&self, effect: &Effect) -> Option<Item<Outward>> {
+        let Effect::StoreCheckpoint { height, .. } = effect else { return None };
+        Some(Item::Prune(PruneRequest {
+            bytes_max: self.bytes_max,
+            keep_from: height.minus(self.heights_min),
+            released: std::collections::BTreeSet::new(),
+        }))
+    }
+
+    fn items(self, effects: Vec<Effect>) -> impl Iterator<Item = Item<Outward>> {
+        effects.into_iter().flat_map(move |effect| {
+            let prune = self.prune(&effect);
+            items(effect).into_iter().chain(prune)
+        })
+    }
+}
+
 /// Starts the thread; it ends when the urgent mailbox closes or nothing can be committed any more.
 ///
 /// # Errors
@@ -36,10 +65,11 @@ pub(super) fn spawn(
     mailboxes: Mailboxes,
     committer: CommitterHandle<Outward>,
     gauges: Gauges,
+    retention: Retention,
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("rota-core".to_owned()).spawn(move || {
-        runtime.block_on(run(core, first, mailboxes, committer, gauges));
+        runtime.block_on(run(core, first, mailboxes, committer, gauges, retention));
     })
 }
 
@@ -49,8 +79,9 @@ async fn run(
     mut mailboxes: Mailboxes,
     committer: CommitterHandle<Outward>,
     gauges: Gauges,
+    retention: Retention,
 ) {
-    let mut queue: Vec<Item<Outward>> = first.into_iter().flat_map(items).collect();
+    let mut queue: Vec<Item<Outward>> = retention.items(first).collect();
     let mut inputs = Vec::with_capacity(CORE_STEPS_PER_GROUP);
     loop {
         if !queue.is_empty() && committer.push(std::mem::take(&mut queue)).is_err() {
@@ -75,7 +106,7 @@ async fn run(
         }
         for input in inputs.drain(..) {
             let effects = core.step(clock::now(), input);
-            queue.extend(effects.into_iter().flat_map(items));
+            queue.extend(retention.items(effects));
         }
     }
 }

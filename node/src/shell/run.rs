@@ -1,7 +1,7 @@
 //! Starts one node from an opened home, and stops it.
 
 use super::backend::{Inner, NodeBackend};
-use super::core_loop::{self, Gauges, Mailboxes};
+use super::core_loop::{self, Gauges, Mailboxes, Retention};
 use super::network::{Inbound, Peers};
 use super::policy::ValidatorPolicy;
 use super::release::{Outward, Releaser};
@@ -16,15 +16,15 @@ use crate::disk::{CommitError, Committer, CommitterHandle, RealDisk};
 use crate::error::{ExitCode, OperatorError};
 use crate::home::HomeLock;
 use crate::index::Index;
-use crate::limits::{CORE_BULK_MAX, CORE_URGENT_MAX};
+use crate::limits::{CORE_BULK_MAX, CORE_URGENT_MAX, KEPT_HEIGHTS_MIN};
 use crate::provision::OpenedHome;
 use crate::rpc::{Doors, RpcLimits};
 use rota_p2p::{Multiaddr, NetworkHandle};
 use rota_sequencer::admission::Rollups;
-use rota_types::{Genesis, ValidatorSet};
+use rota_types::{Genesis, ValidatorKey, ValidatorSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -180,7 +180,7 @@ pub async fn run_node(opened: OpenedHome) -> Result<RunningNode, OperatorError> 
     );
     let (network, events) =
         rota_p2p::start(p2p, Arc::new(policy)).map_err(|e| network_error(&e))?;
-    let parts = Parts { config, genesis, validators, stores, index, network, signing };
+    let parts = Parts { config, genesis, validators, stores, index, network, validator: me };
     parts.start(opened, doors, events).await
 }
 
@@ -191,7 +191,7 @@ struct Parts {
     stores: recover::Opened,
     index: Arc<Index>,
     network: NetworkHandle,
-    signing: bool,
+    validator: Option<ValidatorKey>,
 }
 
 impl Parts {
@@ -201,7 +201,7 @@ impl Parts {
         doors: Doors,
         events: rota_p2p::NetworkEvents,
     ) -> Result<RunningNode, OperatorError> {
-        let Self { config, genesis, validators, stores, index, network, signing } = self;
+        let Self { config, genesis, validators, stores, index, network, validator } = self;
         let recover::Opened { pipeline, reader, guard, restored, seed } = stores;
         let gate = match (guard, opened.keys.validator_signer(), opened.keys.seal) {
             (Some(guard), Some(signer), Some(seal)) => SigningGate::new(signer, seal, guard),
@@ -246,9 +246,13 @@ impl Parts {
         )
         .map_err(thread_error)?;
         let gauges = Gauges { ticked: Arc::default(), best_peer: Arc::default() };
+        let retention = Retention {
+            bytes_max: config.disk.keep.0,
+            heights_min: genesis.validity_slots_max.max(KEPT_HEIGHTS_MIN),
+        };
         let mailboxes = Mailboxes { urgent: urgent_rx, bulk: bulk_rx };
         let handle: CommitterHandle<Outward> = committer.handle();
-        let core = core_loop::spawn(core, first, mailboxes, handle.clone(), gauges.clone())
+        let core = core_loop::spawn(core, first, mailboxes, handle.clone(), gauges.clone(), retention)
             .map_err(thread_error)?;
         let server =
             Arc::new(Server::new(Slots::new(genesis.chain_id, reader.clone()), Arc::clone(&view)));
@@ -284,10 +288,10 @@ impl Parts {
                 committer: handle,
                 prometheus: telemetry::prometheus(),
                 me,
+                validator,
                 listen: listen.iter().map(ToString::to_string).collect(),
                 best_peer: gauges.best_peer,
                 ticked: gauges.ticked,
-                signing: Arc::new(AtomicBool::new(signing)),
             }),
         };
         let (stop, stopped) = watch::channel(false);
