@@ -7,7 +7,7 @@ use crate::api::{AccountView, Level, Submitted, TransactionStatus};
 use crate::client::{Client, level_name};
 use crate::error::{ExitCode, OperatorError};
 use crate::keys::Cost;
-use rota_keystore::config::Config;
+use rota_keystore::config::{Config, Key};
 use rota_keystore::keys::KeyKind;
 use rota_keystore::op::{FreezeAuthority, Op};
 use rota_keystore::wallet::{Request, WalletKey, freeze, rotate};
@@ -295,10 +295,26 @@ async fn change(kind: KeyKind, key: Option<&Path>, args: &WalletArgs) -> Result<
     let secret = fresh_secret(kind)?;
     let name = session.wallet.write_key(kind, &secret, &password, Cost::Standard)?;
     let fresh = WalletKey::from_secret(kind, &secret).map_err(refusal)?;
-    let op = rotate(&config, &session.key.key_id(), fresh.public_key().clone()).map_err(refusal)?;
+    // A key that is not in the config any more is for the network to refuse, not for us.
+    let op =
+        rotate(&config, &session.key.key_id(), fresh.public_key().clone()).unwrap_or_else(|_| {
+            Op::RotateKey {
+                previous_config_hash: config.hash(),
+                old_key: session.key.key_id(),
+                new_key: Key::all_roles(fresh.public_key().clone()),
+            }
+        });
     let request = Request { init, op, ..session.request() };
     let envelope = request.sign(&[&session.key, &fresh]).map_err(refusal)?;
-    let status = send(&session.client, &envelope, args.timeout).await?;
+    let status = match send(&session.client, &envelope, args.timeout).await {
+        Ok(status) => status,
+        Err(error) => {
+            if error.exit == ExitCode::DataRefused {
+                session.wallet.discard(&name);
+            }
+            return Err(error);
+        }
+    };
     if status.skipped.is_none() && status.level >= Level::Ordered {
         session.wallet.adopt(name)?;
     } else {

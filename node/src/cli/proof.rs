@@ -120,7 +120,12 @@ fn refused(error: BundleError) -> OperatorError {
         format!("the proof is refused: check `{}` failed", error.check),
     )
     .cause(error.error)
-    .hint("fetch it again; if it fails again, do not believe it")
+    .hint(match error.check {
+        "genesis" => {
+            "it is of another network, or --genesis is: give the one of this proof's network"
+        }
+        _ => "fetch it again; if it fails again, do not believe it",
+    })
 }
 
 /// What a bundle is about, unverified.

@@ -3,10 +3,11 @@
 use super::args::{HomeArgs, PasswordArgs, RpcArgs};
 use super::output::{self, Form};
 use crate::error::{ExitCode, OperatorError};
-use crate::keys::{KeyRole, load_keys, read_key_file};
+use crate::keys::{KeyError, KeyRole, load_keys, read_key_file};
 use crate::provision::open::load_config;
 use crate::provision::read_genesis;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 /// Arguments of `rota status`.
 #[derive(Clone, Debug, clap::Args)]
@@ -164,8 +165,13 @@ fn peer_id(args: &HomeArgs, password: &PasswordArgs, form: Form) -> Result<(), O
     let config = load_config(&home, Vec::new(), 1)?.config;
     let password =
         password.read("password of the key files", config.key.password_file.as_deref())?;
-    let keys = load_keys(&home, &password)?;
-    let peer_id = rota_p2p::peer_id_of_seed(&keys.node_seed)
+    let path = home.key_file(KeyRole::Node);
+    let about = |error: KeyError| error.about(&path.display().to_string());
+    let secret = read_key_file(&path)?.decrypt(&password).map_err(about)?;
+    let seed = <[u8; 32]>::try_from(secret.as_slice())
+        .map(Zeroizing::new)
+        .map_err(|_| about(KeyError::BadSecret { what: "ed25519 seed of 32 bytes" }))?;
+    let peer_id = rota_p2p::peer_id_of_seed(&seed)
         .map_err(|error| OperatorError::new(ExitCode::Config, "the node key").cause(error))?;
     let reachable =
         if config.p2p.external.is_empty() { &config.p2p.listen } else { &config.p2p.external };

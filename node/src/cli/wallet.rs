@@ -184,6 +184,13 @@ impl Wallet {
         Ok(name)
     }
 
+    /// Removes a key file that was written and refused by the network.
+    pub fn discard(&self, name: &str) {
+        if let Err(error) = std::fs::remove_file(self.path(name)) {
+            super::output::note(format!("cannot remove {name}: {error}"));
+        }
+    }
+
     /// Makes `name` the key in force.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::home::{Home, read_text, write_new_secret};
 use crate::keys::{Cost, Password, create_keys};
 use rota_types::Genesis;
 use rota_types::limits::GENESIS_BYTES_MAX;
+use std::io::Write as _;
 use std::path::Path;
 
 /// Name of the password file in `keys/`, for nodes that start unattended.
@@ -39,7 +40,22 @@ pub fn write_genesis(path: &Path, genesis: &Genesis) -> Result<(), OperatorError
     let mut text = serde_json::to_string_pretty(genesis)
         .map_err(|error| OperatorError::new(ExitCode::Bug, "genesis as JSON").cause(error))?;
     text.push('\n');
-    write_new_secret(path, text.as_bytes())
+    // Public: whoever verifies a proof needs it.
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    written.map_err(|error| {
+        let exit = match error.kind() {
+            std::io::ErrorKind::AlreadyExists => ExitCode::CannotCreate,
+            std::io::ErrorKind::PermissionDenied => ExitCode::Permission,
+            _ => ExitCode::Io,
+        };
+        OperatorError::new(exit, format!("cannot write {}", path.display()))
+            .cause(error)
+            .hint("nothing is overwritten: choose another place or move it away")
+    })
 }
 
 impl Network {

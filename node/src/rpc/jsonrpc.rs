@@ -172,10 +172,10 @@ fn reading<B: Backend>(to: &mut Registrar<B>) {
         views::transactions(&door.backend, &args.ids).await
     });
     to.add(&methods::GET_SLOT, |door: Arc<Door<B>>, args: At, _| async move {
-        Ok(door.backend.slot(args.height.0).await?)
+        views::slot(&door.backend, args.height).await
     });
     to.add(&methods::GET_HEADER, |door: Arc<Door<B>>, args: At, _| async move {
-        views::header(door.backend.slot(args.height.0).await?)
+        views::header(views::slot(&door.backend, args.height).await?)
     });
     to.add(&methods::GET_NAMESPACE, |door: Arc<Door<B>>, args: NamespaceArgs, _| async move {
         views::namespace(&door.backend, args.height, args.rollup, args.index).await

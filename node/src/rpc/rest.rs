@@ -231,7 +231,7 @@ async fn slot<B: Backend>(
 ) -> Answer {
     door.gate.charge(caller, 2)?;
     let height: HeightArg = height.parse()?;
-    let slot = door.backend.slot(height.0).await?;
+    let slot = views::slot(&door.backend, height).await?;
     agreed_json(&kept(height, slot.level), &headers, &slot)
 }
 
@@ -243,7 +243,7 @@ async fn header_at<B: Backend>(
 ) -> Answer {
     door.gate.charge(caller, 1)?;
     let height: HeightArg = height.parse()?;
-    let header = views::header(door.backend.slot(height.0).await?)?;
+    let header = views::header(views::slot(&door.backend, height).await?)?;
     agreed_json(&kept(height, header.level), &headers, &header)
 }
 

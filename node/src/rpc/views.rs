@@ -171,6 +171,26 @@ pub fn rollups<B: Backend>(backend: &B) -> Vec<RollupView> {
     backend.rollups().into_iter().map(|(id, name)| RollupView { id, name }).collect()
 }
 
+/// A decided slot; one that is not decided yet is said to be so, not to be unknown.
+///
+/// # Errors
+/// As the node's.
+pub async fn slot<B: Backend>(backend: &B, height: HeightArg) -> Result<SlotView, DoorError> {
+    match backend.slot(height.0).await {
+        Err(ApiError::NotFound(what)) => {
+            let decided = backend.head().borrow().decided;
+            match height.0 {
+                Some(height) if height > decided => Err(ApiError::NotYet(format!(
+                    "height {height} is not decided; the newest is {decided}"
+                ))
+                .into()),
+                _ => Err(ApiError::NotFound(what).into()),
+            }
+        }
+        other => Ok(other?),
+    }
+}
+
 /// The header of a slot.
 ///
 /// # Errors
@@ -199,7 +219,7 @@ pub async fn namespace<B: Backend>(
     rollup: RollupId,
     index: u64,
 ) -> Result<NamespaceView, DoorError> {
-    let slot = backend.slot(Some(height)).await?;
+    let slot = slot(backend, HeightArg(Some(height))).await?;
     if slot.header.is_none() {
         return Err(ApiError::NotYet(format!("height {height} is not executed here")).into());
     }
