@@ -120,8 +120,9 @@ async fn stages(manifest: &Manifest, world: &mut World) -> Result<Report, Testne
     let mut trace = Trace::default();
     let waited = settle(manifest, &doors, &offered, &mut conductor, world, &mut trace).await;
     stage("check", &format!("settled: {}", waited.is_none()));
-    check::fill(&mut trace, &layout, &doors, &offered, manifest.load.rollups).await?;
+    let silent = check::fill(&mut trace, &layout, &doors, &offered, manifest.load.rollups).await;
     conductor.note_ends(world).await;
+    conductor.ended.extend(silent);
     Ok(report::Parts { manifest, layout: &layout, offered: &offered, trace: &trace }
         .report(conductor, waited))
 }

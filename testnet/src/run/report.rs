@@ -108,7 +108,7 @@ impl Parts<'_> {
             checks.each_ref().map(|f| invariants::total(f));
         let (outcome, lost) = receipts::check(trace);
         let (recoveries, unrecovered) = conductor.watcher.recoveries();
-        let heights = trace.slots.values().filter_map(|slots| slots.last_key_value());
+        let heights = trace.slots.values().map(|slots| slots.last_key_value().map_or(0, |s| *s.0));
         let mut report = Report {
             seed: self.manifest.seed,
             forks,
@@ -118,7 +118,7 @@ impl Parts<'_> {
             stream_gaps: gaps,
             index_wrong: wrong,
             receipted_lost: outcome.lost,
-            height_min: heights.map(|(height, _)| *height).min().unwrap_or(0),
+            height_min: heights.min().unwrap_or(0),
             recover_slots_max: recoveries.iter().map(|recovery| recovery.slots).max(),
             recoveries: recoveries.to_vec(),
             sampled_places: trace.sampled.len(),

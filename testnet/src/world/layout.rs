@@ -197,16 +197,21 @@ fn shifted(text: &str, name: &str) -> String {
 }
 
 /// Nodes on loopback at ports that are free now.
+///
+/// Below the range from which the system takes ports for outgoing connections: else one of those may sit on the port of
+/// a node that is down when it is to be started again.
 fn loopback(names: &[(String, bool)]) -> Result<Vec<NodePlan>, TestnetError> {
     let mut held = Vec::new();
+    let start = std::process::id().wrapping_mul(31).checked_rem(8_000).unwrap_or(0);
+    let mut candidates = (start..start.saturating_add(4_000)).map(|n| n.saturating_add(20_000));
     let mut free = || -> Result<SocketAddr, TestnetError> {
-        let what = |cause: std::io::Error| TestnetError::Program {
-            what: "looking for a free port".into(),
-            cause: cause.to_string(),
-        };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(what)?;
-        let address = listener.local_addr().map_err(what)?;
-        // Held until all are chosen, or the system may give one twice.
+        let bound = candidates.by_ref().find_map(|port| {
+            let port = u16::try_from(port).ok()?;
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()
+        });
+        let listener = bound.ok_or_else(|| TestnetError::Missing("a free port".into()))?;
+        let address = listener.local_addr().map_err(TestnetError::file("a port"))?;
+        // Held until all are chosen.
         held.push(listener);
         Ok(address)
     };

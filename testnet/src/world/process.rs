@@ -89,6 +89,7 @@ impl Processes {
     }
 
     pub(super) async fn stop(&mut self, name: &str) -> Result<(), TestnetError> {
+        self.note_end(name);
         self.resume(name)?;
         self.signal(name, Signal::TERM)?;
         if let Some(child) = self.children.get_mut(name)
