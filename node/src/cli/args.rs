@@ -16,7 +16,7 @@ pub struct HomeArgs {
     /// Folder of the node
     #[arg(long, value_name = "DIR", env = "ROTA_HOME")]
     pub home: Option<PathBuf>,
-    /// Name of the network, for the default home $XDG_DATA_HOME/rota/<CHAIN>
+    /// Name of the network, for the default home $XDG_DATA_HOME/rota/CHAIN
     #[arg(long, value_name = "CHAIN", default_value = "main")]
     pub chain: String,
 }

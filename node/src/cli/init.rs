@@ -30,7 +30,7 @@ pub struct InitArgs {
     /// Addresses of nodes to dial first, as /ip4/…/tcp/…/p2p/…
     #[arg(long, value_name = "ADDRESS")]
     pub bootstrap: Vec<String>,
-    /// Folder of the node; $XDG_DATA_HOME/rota/<name in genesis> if left out
+    /// Folder of the node; $XDG_DATA_HOME/rota/NAME, by the name in genesis, if left out
     #[arg(long, value_name = "DIR", env = "ROTA_HOME")]
     pub home: Option<PathBuf>,
     /// Where the password comes from.

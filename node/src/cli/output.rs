@@ -34,7 +34,7 @@ pub fn line(text: impl Display) -> Result<(), OperatorError> {
 /// Lines of data, flushed once.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn lines(all: impl IntoIterator<Item = impl Display>) -> Result<(), OperatorError> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for text in all {
@@ -46,7 +46,7 @@ pub fn lines(all: impl IntoIterator<Item = impl Display>) -> Result<(), Operator
 /// A value as one line of JSON.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn json<T: Serialize>(value: &T) -> Result<(), OperatorError> {
     line(to_json(value)?)
 }
@@ -63,7 +63,7 @@ pub fn to_json<T: Serialize>(value: &T) -> Result<String, OperatorError> {
 /// Text as it is, without a line's end of its own.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn text(text: &str) -> Result<(), OperatorError> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| failed(&error))

@@ -7,8 +7,8 @@ use crate::rpc::limits::STATUS_IDS_MAX;
 use bytes::Bytes;
 use rota_types::codec::encode;
 use rota_types::limits::TX_BYTES_MAX;
-use rota_types::{Hash, Transaction, keccak256};
-use std::collections::BTreeMap;
+use rota_types::{Hash, Transaction, TransactionList, keccak256};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -36,7 +36,7 @@ impl Batch {
     /// Data-refused for one over the size limit, naming its line.
     pub fn new(transactions: &[Transaction]) -> Result<Self, OperatorError> {
         let mut ids = Vec::with_capacity(transactions.len());
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut submissions = Vec::new();
         let (mut open, mut count) = (vec![0u8; 4], 0u32);
         for (index, transaction) in transactions.iter().enumerate() {
@@ -102,16 +102,55 @@ pub async fn submit_in_order(
     deadline: Instant,
 ) -> Result<(), OperatorError> {
     for list in &batch.submissions {
-        loop {
+        let mut left = Some(list.clone());
+        while let Some(list) = left.take() {
             match client.submit_raw(list.clone(), Level::Received, RECEIPT_TIMEOUT).await {
-                Ok(_) => break,
-                // Known already: an earlier try arrived although its answer did not.
-                Err(error) if error.name() == Some("Duplicate") => break,
-                Err(error) => pause(error, deadline).await?,
+                Ok(_) => {}
+                // An earlier try arrived, whole or in part, although its answer did not.
+                Err(error) if error.name() == Some("Duplicate") => {
+                    left = unknown(client, list, deadline).await?;
+                }
+                Err(error) => {
+                    pause(error, deadline).await?;
+                    left = Some(list);
+                }
             }
         }
     }
     Ok(())
+}
+
+/// The transactions of `list` that the node does not know, as a list; `None` if it knows all of them.
+async fn unknown(
+    client: &Client,
+    list: Bytes,
+    deadline: Instant,
+) -> Result<Option<Bytes>, OperatorError> {
+    let bug = |error| OperatorError::new(ExitCode::Bug, "our own submission").cause(error);
+    let list = TransactionList::parse(list, SUBMISSION_BYTES_MAX + TX_BYTES_MAX).map_err(bug)?;
+    let ids: Vec<Hash> = list.ids().collect();
+    let mut known = BTreeSet::new();
+    for ids in ids.chunks(STATUS_IDS_MAX) {
+        loop {
+            match client.statuses(ids).await {
+                Ok(statuses) => {
+                    known.extend(statuses.into_iter().flatten().map(|status| status.id));
+                    break;
+                }
+                Err(error) => pause(error, deadline).await?,
+            }
+        }
+    }
+    let left: Vec<&[u8]> =
+        list.iter().filter(|view| !known.contains(&view.id)).map(|view| view.bytes).collect();
+    if left.len() == list.len() && Instant::now() >= deadline {
+        return Err(OperatorError::new(ExitCode::TryAgain, "the node neither takes nor knows it"));
+    }
+    if left.is_empty() {
+        return Ok(None);
+    }
+    let left = TransactionList::from_encoded(left, SUBMISSION_BYTES_MAX + TX_BYTES_MAX);
+    Ok(Some(left.map_err(bug)?.bytes().clone()))
 }
 
 fn reached(progress: Option<&TransactionStatus>, level: Level) -> bool {
@@ -165,7 +204,7 @@ pub async fn wait_for(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rota_types::{RollupId, Slot, TransactionList};
+    use rota_types::{RollupId, Slot};
 
     #[test]
     fn submissions_hold_every_transaction_once_and_in_order() {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
 
 /// A running devnet; killed when dropped.
-struct Devnet {
+pub(crate) struct Devnet {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    rpc: String,
+    pub(crate) rpc: String,
 }
 
 impl Drop for Devnet {
@@ -21,7 +21,7 @@ impl Drop for Devnet {
 }
 
 impl Devnet {
-    fn start(home: &Path) -> Self {
+    pub(crate) fn start(home: &Path) -> Self {
         let mut child = rota()
             .args(["devnet", "--http", "0", "--slot-ms", "1000", "--home", text(home)])
             .stdout(Stdio::piped())
@@ -35,7 +35,7 @@ impl Devnet {
     }
 
     /// Waits for the line of the next sealed slot.
-    fn slot(&mut self) -> String {
+    pub(crate) fn slot(&mut self) -> String {
         self.lines.by_ref().map(Result::unwrap).find(|line| line.starts_with("slot ")).unwrap()
     }
 

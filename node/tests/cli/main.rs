@@ -1,7 +1,13 @@
 //! The binary `rota` as its users meet it: help, errors with exit codes, homes, and a devnet end to end.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests fail loudly, and name what they skip"
+)]
 
+mod bad_input;
 mod devnet;
 mod document;
 mod errors;

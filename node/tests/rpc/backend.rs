@@ -86,7 +86,8 @@ impl Chain {
 
     fn txs(&self, height: u64) -> Vec<Transaction> {
         let state = self.state();
-        state.slots.get(height.wrapping_sub(1) as usize).cloned().unwrap_or_default()
+        let at = usize::try_from(height).unwrap().wrapping_sub(1);
+        state.slots.get(at).cloned().unwrap_or_default()
     }
 
     fn status_at(&self, height: u64, index: usize, tx: &Transaction) -> TransactionStatus {
@@ -100,7 +101,7 @@ impl Chain {
             lane: Some(ValidatorKey([7; 32])),
             incarnation: Some(Incarnation(0)),
             seq: Some(Seq(height)),
-            index: Some(index as u32),
+            index: Some(u32::try_from(index).unwrap()),
             height: Some(Height(height)),
             slot: Some(Slot(height)),
             namespace_index: Some(index as u64),
@@ -236,7 +237,7 @@ impl Backend for Chain {
             let first = if height == from.height.0 { from.index } else { 0 };
             let own: Vec<_> =
                 self.txs(height).into_iter().filter(|tx| tx.rollup == rollup).collect();
-            for (index, tx) in own.iter().enumerate().skip(first as usize) {
+            for (index, tx) in own.iter().enumerate().skip(usize::try_from(first).unwrap()) {
                 if bytes > 0 && bytes + tx.payload.len() > bytes_max {
                     page.next = Cursor { height: Height(height), index: index as u64 };
                     return Ok(page);
