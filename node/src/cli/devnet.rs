@@ -62,21 +62,22 @@ struct Seen {
 pub async fn run(args: DevnetArgs) -> Result<(), OperatorError> {
     let mut stop = Stop::new()?;
     let (devnet, mut running) = network::start(&args).await?;
+    let mut seen = Seen::default();
     let result = tokio::select! {
-        result = show(&args, &devnet) => result,
+        result = show(&args, &devnet, &mut seen) => result,
         () = stop.asked() => Ok(()),
         error = running.failed() => Err(error),
     };
+    let result = result.and_then(|()| summary(&seen, &devnet));
     running.shutdown().await;
     result
 }
 
-async fn show(args: &DevnetArgs, devnet: &Devnet) -> Result<(), OperatorError> {
+async fn show(args: &DevnetArgs, devnet: &Devnet, seen: &mut Seen) -> Result<(), OperatorError> {
     let Some(first) = devnet.nodes.first() else { return Ok(()) };
     banner(devnet)?;
     let traffic = (!args.quiet).then(|| traffic::start(devnet));
     let account = traffic::register_account(devnet);
-    let mut seen = Seen::default();
     let mut head = first.api.head();
     let mut next = head.borrow().sealed.next();
     while args.slots.is_none_or(|slots| seen.slots < slots) {
@@ -97,7 +98,7 @@ async fn show(args: &DevnetArgs, devnet: &Devnet) -> Result<(), OperatorError> {
     if let Some(traffic) = traffic {
         traffic.abort();
     }
-    summary(&seen, devnet)
+    Ok(())
 }
 
 async fn reach(head: &mut watch::Receiver<Head>, height: Height) {

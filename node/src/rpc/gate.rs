@@ -1,13 +1,14 @@
 //! Who may ask how much: units per address, connections and sockets per address.
 
 use super::error::DoorError;
-use super::limits::{CONNECTIONS_PER_IP_MAX, METERED_IPS_MAX, RpcLimits};
+use super::limits::{BODIES_BYTES_MAX, CONNECTIONS_PER_IP_MAX, METERED_IPS_MAX, RpcLimits};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The address a request came from, normalised: a /64 of IPv6 is one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +71,7 @@ pub(crate) struct Gate {
     limits: RpcLimits,
     sockets: Arc<Held>,
     connections: Arc<Held>,
+    bodies: Semaphore,
 }
 
 impl Gate {
@@ -84,6 +86,7 @@ impl Gate {
             limits,
             sockets: Arc::default(),
             connections: Arc::default(),
+            bodies: Semaphore::new(BODIES_BYTES_MAX),
         }
     }
 
@@ -112,6 +115,14 @@ impl Gate {
                 Err(DoorError::limited("requests of this address", retry_ms))
             }
         }
+    }
+
+    /// Room for `bytes` more of a body that is being read.
+    pub(crate) fn body(&self, bytes: usize) -> Result<SemaphorePermit<'_>, DoorError> {
+        u32::try_from(bytes)
+            .ok()
+            .and_then(|bytes| self.bodies.try_acquire_many(bytes).ok())
+            .ok_or_else(|| DoorError::limited("bodies being read", 250))
     }
 
     /// A place for a WebSocket.

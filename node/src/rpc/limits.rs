@@ -33,6 +33,9 @@ pub const CONNECTIONS_MAX: usize = 1024;
 pub const CONNECTIONS_PER_IP_MAX: u32 = 128;
 /// How long the head of a request may take, an idle connection included.
 pub const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of all bodies being read at a time, part of the 512 MiB of buffers promised; at it the request whose bytes
+/// come next is refused as limited.
+pub const BODIES_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// How long a body may take.
 pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a peer may leave an answer unread.
@@ -57,6 +60,7 @@ pub const PAGE_WAIT_MS_MAX: u64 = 30_000;
 
 const _: () = assert!(BODY_BYTES_MAX >= rota_types::limits::TX_BYTES_MAX * 2);
 const _: () = assert!(ANSWER_BYTES_MAX as usize > rota_types::limits::BUNDLE_FILE_BYTES_MAX * 2);
+const _: () = assert!(BODIES_BYTES_MAX >= BODY_BYTES_MAX * 64);
 const _: () = assert!(STREAM_PAGE_BYTES >= rota_types::limits::TX_BYTES_MAX);
 
 /// What an operator may change about the doors; `rpc.*` of the configuration, never above the limits here.

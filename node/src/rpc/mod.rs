@@ -229,7 +229,7 @@ async fn rpc(
         return service.call(request).await.map(|r| r.map(Body::new)).map_err(failed);
     }
     let (parts, body) = request.into_parts();
-    let bytes = rest::body(mount.gate.limits(), &parts.headers, body).await?;
+    let bytes = rest::body(&mount.gate, &parts.headers, body).await?;
     let request = Request::from_parts(parts, Body::from(bytes));
     service.call(request).await.map(|r| r.map(Body::new)).map_err(failed)
 }

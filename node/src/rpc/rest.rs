@@ -1,9 +1,8 @@
 //! REST: the submission door, and what is agreed (slots, headers, namespaces, bundles) with caching that says so.
 
 use super::error::DoorError;
-use super::gate::Caller;
+use super::gate::{Caller, Gate};
 use super::jsonrpc::Door;
-use super::limits::RpcLimits;
 use super::submit::{self, SubmitArgs};
 use super::views::{self, HeightArg};
 use crate::api::{Backend, BundleOf, Cursor, Level, Submission};
@@ -15,7 +14,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
 use rota_types::{Hash, Height, Refusal, RollupId, TransactionList};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -57,13 +57,9 @@ pub(crate) fn router<B: Backend>(door: Arc<Door<B>>) -> Router {
         .with_state(door)
 }
 
-/// Reads a body within its limits of size and time.
-pub(crate) async fn body(
-    limits: &RpcLimits,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Bytes, DoorError> {
-    let max = limits.body_bytes_max;
+/// Reads a body within its limits of size and time, and of all bodies together.
+pub(crate) async fn body(gate: &Gate, headers: &HeaderMap, body: Body) -> Result<Bytes, DoorError> {
+    let max = gate.limits().body_bytes_max;
     let limit = u64::try_from(max).unwrap_or(u64::MAX);
     let claimed = headers
         .get(header::CONTENT_LENGTH)
@@ -72,14 +68,26 @@ pub(crate) async fn body(
     if claimed.is_some_and(|claimed| claimed > limit) {
         return Err(DoorError::too_large(limit, claimed));
     }
-    match tokio::time::timeout(limits.body_read_timeout, axum::body::to_bytes(body, max)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if error.to_string().contains("length limit") => {
-            Err(DoorError::too_large(limit, None))
-        }
-        Ok(Err(_)) => Err(DoorError::bad_request("the body ended early")),
+    match tokio::time::timeout(gate.limits().body_read_timeout, read(gate, max, body)).await {
+        Ok(read) => read,
         Err(_) => Err(DoorError::bad_request("the body took too long")),
     }
+}
+
+async fn read(gate: &Gate, max: usize, body: Body) -> Result<Bytes, DoorError> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = BytesMut::new();
+    // Taken for what has come, not for what is claimed: claiming costs nothing.
+    let mut room = gate.body(0)?;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| DoorError::bad_request("the body ended early"))?;
+        if bytes.len().saturating_add(chunk.len()) > max {
+            return Err(DoorError::too_large(u64::try_from(max).unwrap_or(u64::MAX), None));
+        }
+        room.merge(gate.body(chunk.len())?);
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
 }
 
 fn argument<T: FromStr>(what: &str, text: &str) -> Result<T, DoorError> {
@@ -167,7 +175,7 @@ async fn submit<B: Backend>(
         }
     };
     door.gate.charge(caller, super::methods::SUBMIT.cost)?;
-    let bytes = body(door.gate.limits(), &headers, content).await?;
+    let bytes = body(&door.gate, &headers, content).await?;
     let (list, wait, timeout_ms) = if raw {
         let more = u32::try_from(bytes.len() / RAW_BYTES_PER_UNIT).unwrap_or(u32::MAX);
         door.gate.charge(caller, more)?;
@@ -208,7 +216,7 @@ async fn statuses<B: Backend>(
     content: Body,
 ) -> Answer {
     door.gate.charge(caller, super::methods::GET_TRANSACTIONS.cost)?;
-    let bytes = body(door.gate.limits(), &headers, content).await?;
+    let bytes = body(&door.gate, &headers, content).await?;
     let asked: Ids = serde_json::from_slice(&bytes)
         .map_err(|error| DoorError::bad_request(error.to_string()))?;
     Ok(fresh(&views::transactions(&door.backend, &asked.ids).await?))
