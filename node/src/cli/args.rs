@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, clap::Args)]
 pub struct HomeArgs {
     /// Folder of the node
-    #[arg(long, value_name = "DIR", env = "ROTA_HOME")]
+    #[arg(long, value_name = "DIR", env = "ROTA_HOME", hide_env_values = true)]
     pub home: Option<PathBuf>,
     /// Name of the network, for the default home $XDG_DATA_HOME/rota/CHAIN
     #[arg(long, value_name = "CHAIN", default_value = "main")]
@@ -39,6 +39,7 @@ pub struct RpcArgs {
         long,
         value_name = "URL",
         env = "ROTA_RPC",
+        hide_env_values = true,
         value_delimiter = ',',
         default_value = "http://127.0.0.1:8645"
     )]

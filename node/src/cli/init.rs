@@ -31,7 +31,7 @@ pub struct InitArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub bootstrap: Vec<String>,
     /// Folder of the node; $XDG_DATA_HOME/rota/NAME, by the name in genesis, if left out
-    #[arg(long, value_name = "DIR", env = "ROTA_HOME")]
+    #[arg(long, value_name = "DIR", env = "ROTA_HOME", hide_env_values = true)]
     pub home: Option<PathBuf>,
     /// Where the password comes from.
     #[command(flatten)]

@@ -24,7 +24,13 @@ const FREEZE_DAYS_MAX: u64 = 7;
 #[derive(Clone, Debug, clap::Args)]
 pub struct WalletArgs {
     /// Folder of the account and its keys
-    #[arg(long, value_name = "DIR", env = "ROTA_WALLET", default_value = "rota-wallet")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ROTA_WALLET",
+        hide_env_values = true,
+        default_value = "rota-wallet"
+    )]
     pub wallet: PathBuf,
     /// Where the password comes from.
     #[command(flatten)]

@@ -45,7 +45,7 @@ fn help_goes_to_standard_output_and_mistakes_to_standard_error() {
     let help = run(&["tx", "submit", "--help"]);
     assert_eq!((help.code, help.err.as_str()), (0, ""));
     assert!(
-        help.out.contains("[env: ROTA_RPC=")
+        help.out.contains("[env: ROTA_RPC]")
             && help.out.contains("[default: http://127.0.0.1:8645]")
     );
     let start = run(&["start", "--help"]).out;
