@@ -3,7 +3,7 @@
 //! The types are not those of the node's crate: what is checked here is the JSON on the wire.
 
 use crate::error::TestnetError;
-use crate::limits::{ANSWER_BYTES_MAX, ANSWER_TIMEOUT};
+use crate::limits::{ANSWER_BYTES_MAX, ANSWER_TIMEOUT, LIMITED_RETRIES_MAX, POLL};
 use bytes::Bytes;
 use rota_types::{Hash, ValidatorKey};
 use serde::Deserialize;
@@ -210,10 +210,20 @@ impl Client {
         &self.url
     }
 
+    /// Asks, and asks again while the node is at a limit: other than a submission, a question can wait.
     async fn get(&self, path: &str) -> Result<Bytes, TestnetError> {
         let url = format!("{}{path}", self.url);
-        let sent = self.http.get(&url).send().await;
-        read(&url, sent).await
+        let mut left = LIMITED_RETRIES_MAX;
+        loop {
+            let sent = self.http.get(&url).send().await;
+            match read(&url, sent).await {
+                Err(TestnetError::Limited { .. }) if left > 0 => {
+                    left = left.saturating_sub(1);
+                    tokio::time::sleep(POLL).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, TestnetError> {

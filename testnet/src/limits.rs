@@ -26,6 +26,8 @@ pub const GOSSIP_BYTES_PER_SECOND_MAX: u64 = 1_000_000;
 pub const POOL_BYTES: usize = 4 * 1024 * 1024;
 /// How long an answer may take before it counts as none.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a question is asked again of a node that is at a limit: containers do not have the exemption of loopback.
+pub const LIMITED_RETRIES_MAX: u32 = 150;
 /// How long nodes may take to answer their first question.
 pub const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// How often nodes are asked how far they are.

@@ -26,11 +26,14 @@ fn found_in(trace: &Trace) -> BTreeMap<u64, (ValidatorKey, u64)> {
     all.filter_map(|tx| Some((tx.number?, (tx.lane, tx.seq)))).collect()
 }
 
-/// Decided batches, and transactions skipped in each.
+/// Decided batches, and transactions skipped in each, as any node answers them.
 fn decided(trace: &Trace) -> BTreeMap<(ValidatorKey, u32, u64), BTreeSet<u64>> {
     let mut all = BTreeMap::new();
-    let Some(slots) = trace.slots.values().max_by_key(|slots| slots.len()) else { return all };
-    for slot in slots.values() {
+    let mut seen = BTreeSet::new();
+    for slot in trace.slots.values().flat_map(BTreeMap::values) {
+        if slot.batches.is_empty() || !seen.insert(slot.height) {
+            continue;
+        }
         let mut first = 0u64;
         for batch in &slot.batches {
             let end = first.saturating_add(batch.txs);

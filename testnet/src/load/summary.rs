@@ -285,10 +285,21 @@ fn slot_end(slot: &SlotView, trace: &Trace) -> Option<u64> {
     genesis_ms.checked_add(ends)
 }
 
+/// When the first node had each height in its ledger: one that was down learned it later.
+fn first_ordered(trace: &Trace) -> BTreeMap<u64, u64> {
+    let mut all: BTreeMap<u64, u64> = BTreeMap::new();
+    for slot in trace.slots.values().flat_map(BTreeMap::values) {
+        if let Some(at) = slot.times.ordered {
+            let first = all.entry(slot.height).or_insert(at);
+            *first = at.min(*first);
+        }
+    }
+    all
+}
+
 /// Transactions of the load in slots ordered in the window, but for the first such slot, over the time between the
 /// first and the last: whole slots only, or twelve-second slots would be counted or not by chance.
 fn committed_tx_s(trace: &Trace, window: Window) -> f64 {
-    let Some(slots) = trace.slots.values().max_by_key(|slots| slots.len()) else { return 0.0 };
     let mut per_height: BTreeMap<u64, u64> = BTreeMap::new();
     for stream in trace.longest_streams().values() {
         for tx in stream.iter().filter(|tx| tx.number.is_some()) {
@@ -296,11 +307,12 @@ fn committed_tx_s(trace: &Trace, window: Window) -> f64 {
             *count = count.saturating_add(1);
         }
     }
-    let inside: Vec<(u64, u64)> = slots
-        .values()
-        .filter_map(|slot| Some((micros(slot.times.ordered?), slot.height)))
+    let mut inside: Vec<(u64, u64)> = first_ordered(trace)
+        .into_iter()
+        .map(|(height, at)| (micros(at), height))
         .filter(|(at, _)| window.contains(*at))
         .collect();
+    inside.sort_unstable();
     let (Some((first, _)), Some((last, _))) = (inside.first(), inside.last()) else { return 0.0 };
     let txs: u64 = inside.iter().skip(1).filter_map(|(_, height)| per_height.get(height)).sum();
     let span = last.saturating_sub(*first) as f64 / 1e6;

@@ -123,8 +123,10 @@ async fn stages(manifest: &Manifest, world: &mut World) -> Result<Report, Testne
     let silent = check::fill(&mut trace, &layout, &doors, &offered, manifest.load.rollups).await;
     conductor.note_ends(world).await;
     conductor.ended.extend(silent);
-    Ok(report::Parts { manifest, layout: &layout, offered: &offered, trace: &trace }
-        .report(conductor, waited))
+    let world = world.kind().name();
+    let parts =
+        report::Parts { manifest, layout: &layout, offered: &offered, trace: &trace, world };
+    Ok(parts.report(conductor, waited))
 }
 
 /// Waits until every node answers, knows its peers and has executed a height.

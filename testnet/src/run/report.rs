@@ -90,6 +90,7 @@ pub(super) struct Parts<'a> {
     pub(super) layout: &'a Layout,
     pub(super) offered: &'a Offered,
     pub(super) trace: &'a Trace,
+    pub(super) world: &'static str,
 }
 
 impl Parts<'_> {
@@ -157,7 +158,7 @@ impl Parts<'_> {
             seed: self.manifest.seed,
             nodes: self.layout.nodes.len(),
             slot_ms: self.layout.genesis.slot_ms,
-            ..Setting::here("process")
+            ..Setting::here(self.world)
         };
         let costs = Costs::default();
         Summary::of(setting, self.offered, self.trace, outcome, window, &costs)

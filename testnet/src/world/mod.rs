@@ -64,6 +64,15 @@ impl World {
         }
     }
 
+    /// Which one it is.
+    #[must_use]
+    pub const fn kind(&self) -> WorldKind {
+        match self {
+            Self::Process(_) => WorldKind::Process,
+            Self::Compose(_) => WorldKind::Compose,
+        }
+    }
+
     /// Its nodes and files.
     #[must_use]
     pub const fn layout(&self) -> &Layout {
