@@ -112,3 +112,15 @@ pub const PAGE_SLOTS_MAX: u64 = 100;
 pub const UNSEALED_KEPT_MAX: usize = 4096;
 /// Newest heights that pruning never touches.
 pub const KEPT_HEIGHTS_MIN: u64 = 128;
+/// Batches remembered as stored and undecided; above it they are forgotten and the ledger finds what it holds.
+pub const STORED_DIGESTS_MAX: usize = 1 << 16;
+/// Verified slots of catch-up that wait for their turn: more than one answer holds.
+pub const APPLIED_SLOTS_MAX: usize = 512;
+/// Decided slots that may wait for execution while catching up; below the queue's limit, so that nobody blocks.
+pub const APPLY_AHEAD_SLOTS_MAX: u64 = 2;
+/// Heights below the newest that are looked through for missing seals at start.
+pub const UNSEALED_LOOK_BACK: u64 = 1024;
+/// Undecided batches whose ids are kept for look-ups: what all lanes may be ahead on a small network.
+pub const UNDECIDED_KEPT_MAX: usize = 1 << 14;
+
+const _: () = assert!((APPLY_AHEAD_SLOTS_MAX as usize) < EXECUTE_QUEUE_MAX);

@@ -57,7 +57,8 @@ pub const CERTIFICATION_TIMES_MAX: usize = 32;
 const _: () = assert!(LANE_MESSAGE_BYTES_MAX >= 256 + rota_types::limits::VALIDATORS_MAX * 96);
 const _: () = assert!(LANE_MESSAGE_BYTES_MAX >= 8 + HEADERS_PER_MESSAGE_MAX * 200);
 const _: () = assert!(LANE_MESSAGE_BYTES_MAX >= 8 + rota_types::limits::VALIDATORS_MAX * 80);
-const _: () = assert!(SUBMISSION_QUEUE_BYTES_MAX >= rota_types::limits::BATCH_BODY_BYTES_MAX as u64);
+const _: () =
+    assert!(SUBMISSION_QUEUE_BYTES_MAX >= rota_types::limits::BATCH_BODY_BYTES_MAX as u64);
 const _: () = assert!(WINDOW_BYTES_MAX >= rota_types::limits::BATCH_BODY_BYTES_MAX as u64);
 
 // Slots, order, execution.
@@ -98,7 +99,8 @@ pub const SEAL_RESEND_MS: u64 = 1_000;
 pub const SEAL_RESEND_HEIGHTS_MAX: usize = 8;
 /// Headers of others kept per height for a safety alarm.
 pub const SEAL_HEADERS_MAX: usize = 4;
-const _: () = assert!(SEAL_MESSAGE_BYTES_MAX >= 16 + 32 + 48 + 4 + rota_types::limits::VALIDATORS_MAX / 8);
+const _: () =
+    assert!(SEAL_MESSAGE_BYTES_MAX >= 16 + 32 + 48 + 4 + rota_types::limits::VALIDATORS_MAX / 8);
 const _: () = assert!(SEAL_MESSAGE_BYTES_MAX > rota_types::header::HEADER_PACKED_BYTES);
 
 // Catch-up.
@@ -180,3 +182,7 @@ const _: () = assert!(
     SUBMISSION_QUEUE_BYTES_MAX >= MEMPOOL_TAKE_BYTES_MAX
         && MEMPOOL_TAKE_BYTES_MAX + 4 <= rota_types::limits::BATCH_BODY_BYTES_MAX as u64
 );
+
+/// Slots that a transaction in a stored batch of another lane is given to be ordered, before the ranks go on. A
+/// certified batch is in the slot after next at the latest; an author that withholds only delays by this much.
+pub const STORED_PATIENCE_SLOTS: u64 = 2;

@@ -2,14 +2,11 @@
 
 use super::{Core, Effect, FrameClass, Notice, Todo};
 use crate::limits::{FETCH_RETRY_MS, PENDING_CHECKS_MAX};
-use bytes::Bytes;
 use rota_consensus as consensus;
 use rota_consensus::{Driver, MessageClass, NilReason};
 use rota_sequencer::lanes as lane;
 use rota_sequencer::slot::{Need, Objective, Parent, SlotFault};
-use rota_types::{
-    CutEntry, Genesis, Hash, Height, Mark, Round, SlotProposal, TimestampMs, ValidatorKey,
-};
+use rota_types::{CutEntry, Genesis, Hash, Height, Round, SlotProposal, TimestampMs, ValidatorKey};
 use std::sync::Arc;
 
 /// A proposal that waits for certificates or headers.
@@ -22,12 +19,13 @@ pub(super) struct Pending {
     turns: usize,
 }
 
-pub(super) fn driver(genesis: &Genesis, local: ValidatorKey) -> Driver {
+/// `known_from`: below it our key signed in earlier lives what log and guard need not remember any more.
+pub(super) fn driver(genesis: &Genesis, local: ValidatorKey, known_from: Height) -> Driver {
     Driver::new(consensus::Config {
         chain_id: genesis.chain_id,
         timing: genesis.timing(),
         local,
-        own_signatures_known_from: Height::GENESIS,
+        own_signatures_known_from: known_from,
     })
 }
 
@@ -53,11 +51,17 @@ fn reason(fault: &SlotFault) -> NilReason {
 }
 
 impl Core {
-    /// Tells the driver to work on the height after the newest decided one.
-    pub(super) fn start_height(&mut self, wal: Vec<Bytes>, marks: Vec<Mark>) {
+    /// Tells the driver to work on the height after the newest decided one, with what log and guard remember of it:
+    /// a ledger that lost its tail comes to a height that this key voted on before, and must not forget its lock.
+    pub(super) fn start_height(&mut self) {
         self.pending.clear();
+        let height = self.decided.next();
+        let wal = self.wals.remove(&height).unwrap_or_default();
+        let marks = self.vote_marks.remove(&height).unwrap_or_default();
+        self.wals.retain(|kept, _| *kept > height);
+        self.vote_marks.retain(|kept, _| *kept > height);
         let start = consensus::Start {
-            height: self.decided.next(),
+            height,
             validators: self.validators.clone(),
             parent_slot: self.decided_slot,
             wal,
@@ -88,11 +92,11 @@ impl Core {
                 self.build(now, height, round, slot, parent_header);
             }
             E::Check { id, proposal, proposer } => {
-                if self.pending.len() < PENDING_CHECKS_MAX {
-                    let pending =
-                        Pending { proposal, proposer, asked: TimestampMs(0), turns: 0 };
-                    self.pending.insert(id, pending);
+                if self.pending.len() >= PENDING_CHECKS_MAX {
+                    self.drop_oldest_pending();
                 }
+                let asked = TimestampMs(0);
+                self.pending.insert(id, Pending { proposal, proposer, asked, turns: 0 });
                 self.todo.push_back(Todo::Recheck);
             }
             E::CheckTimely { id, round, proposal } => self.check_timely(now, id, round, &proposal),
@@ -118,6 +122,14 @@ impl Core {
                 self.notice(Notice::Alarm { what: format!("consensus core: {reason}") });
             }
             E::Fatal(fatal) => self.fatal(fatal.to_string()),
+        }
+    }
+
+    /// Makes room by the proposal of the lowest round: nobody votes on it freshly any more.
+    fn drop_oldest_pending(&mut self) {
+        let oldest = self.pending.iter().min_by_key(|(_, pending)| pending.proposal.round);
+        if let Some(id) = oldest.map(|(id, _)| *id) {
+            self.pending.remove(&id);
         }
     }
 

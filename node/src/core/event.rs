@@ -191,6 +191,11 @@ pub enum Effect {
         /// Its header's digest.
         digest: Hash,
     },
+    /// Give a batch back as [`Input::Batch`], if the own ledger holds it.
+    LoadBatch {
+        /// Its header's digest.
+        digest: Hash,
+    },
     /// Answer a submission.
     Receipt {
         /// Its token.

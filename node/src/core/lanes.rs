@@ -114,6 +114,7 @@ impl Core {
         if self.pool.usage().0 > 0 {
             self.todo.push_back(Todo::Pool(mempool::Event::Stored(Arc::clone(batch))));
         }
+        self.stored.insert(batch.digest());
         self.durable.push(Effect::StoreBatch(Arc::clone(batch)));
     }
 }

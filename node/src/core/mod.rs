@@ -33,7 +33,7 @@ use rota_consensus::Driver;
 use rota_keystore::KeystoreState;
 use rota_sequencer::admission::Rollups;
 use rota_sequencer::catchup::{self, CatchUp};
-use rota_sequencer::execution::{Assembly, DecidedTips, Executor, OrderState};
+use rota_sequencer::execution::{Assembly, DecidedSlot, DecidedTips, Executor, OrderState};
 use rota_sequencer::lanes::{self as lane, LaneTerms, Lanes, LanesConfig};
 use rota_sequencer::mempool::{self, Mempool, MempoolConfig};
 use rota_sequencer::seals::{self, Seals};
@@ -45,7 +45,7 @@ use rota_types::{
     Gate, Genesis, Hash, Height, LanePosition, Mark, Slot, SlotHeader, TimestampMs, TxId,
     TypesError, ValidatorKey, ValidatorSet,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// What a restart gives back.
@@ -58,10 +58,12 @@ pub struct Restored {
     pub undecided: Vec<Arc<Batch>>,
     /// Marks of own batches that the guard keeps.
     pub own_marks: Vec<Mark>,
-    /// Marks of votes of the height after the newest.
-    pub vote_marks: Vec<Mark>,
-    /// Entries of that height's write-ahead log.
-    pub wal: Vec<Bytes>,
+    /// Marks of votes above the newest height of the ledger, by height.
+    pub vote_marks: BTreeMap<Height, Vec<Mark>>,
+    /// Highest height that this key voted on, as the guard remembers.
+    pub voted: Height,
+    /// Entries of the write-ahead logs above the newest height, by height: a ledger that lost its tail meets them again.
+    pub wals: BTreeMap<Height, Vec<Bytes>>,
     /// Headers that are executed but not sealed yet, ascending.
     pub unsealed: Vec<SlotHeader>,
     /// Drawn by the shell.
@@ -112,6 +114,14 @@ pub struct Core {
     assembly: Option<Assembly>,
     /// Bodies that came with a slot of catch-up, until the driver decided it.
     synced: BTreeMap<Hash, Arc<Batch>>,
+    /// Undecided batches in the ledger or on their way there; bounded by what lanes may be ahead.
+    stored: BTreeSet<Hash>,
+    /// Verified slots of catch-up that wait for their turn; one answer's worth.
+    applied: BTreeMap<Height, DecidedSlot>,
+    wals: BTreeMap<Height, Vec<Bytes>>,
+    vote_marks: BTreeMap<Height, Vec<Mark>>,
+    /// When the next note of held certificates is due.
+    note_at: TimestampMs,
     validator_peers: BTreeMap<ValidatorKey, u64>,
     /// Executed headers that are not sealed yet.
     headers: BTreeMap<Height, SlotHeader>,
@@ -146,7 +156,7 @@ impl Core {
             chain_id: genesis.chain_id,
             timing: genesis.timing(),
             rollups: Rollups::from_genesis(&genesis),
-            driver: me.map(|local| agreement::driver(&genesis, local)),
+            driver: me.map(|local| agreement::driver(&genesis, local, restored.voted.next())),
             lanes: Lanes::new(config),
             pool: Mempool::new(MempoolConfig::new(
                 genesis.chain_id,
@@ -168,6 +178,11 @@ impl Core {
             order,
             assembly: None,
             synced: BTreeMap::new(),
+            stored: restored.undecided.iter().map(|batch| batch.digest()).collect(),
+            applied: BTreeMap::new(),
+            wals: BTreeMap::new(),
+            vote_marks: BTreeMap::new(),
+            note_at: now,
             validator_peers: BTreeMap::new(),
             headers: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -186,6 +201,8 @@ impl Core {
     }
 
     fn restore(&mut self, restored: Restored) {
+        self.wals = restored.wals;
+        self.vote_marks = restored.vote_marks;
         let recovered = lane::Recovered {
             terms: lane_terms(&self.order),
             decided: Vec::new(),
@@ -204,7 +221,7 @@ impl Core {
                 self.todo.push_back(Todo::Driver(event));
             }
         }
-        self.start_height(restored.wal, restored.vote_marks);
+        self.start_height();
     }
 
     /// Takes one event; the effects are to be carried out in order.
@@ -231,7 +248,7 @@ impl Core {
         ]
         .into_iter()
         .flatten()
-        .fold(self.desk.deadline(now), TimestampMs::min)
+        .fold(self.note_at.max(now), TimestampMs::min)
     }
 
     fn take(&mut self, now: TimestampMs, input: Input) {
@@ -302,13 +319,14 @@ impl Core {
 
     /// What is due by the clock; each part knows whether it is.
     fn run_due(&mut self, now: TimestampMs) {
-        if self.desk.deadline(now.minus(1)) <= now {
+        if self.note_at <= now {
             let effects = self.lanes.verify_now(now, &mut self.gate);
             self.on_lane_effects(effects);
             if self.desk.tick(now, &self.lanes).is_some() {
                 let to = self.next_proposers();
                 self.todo.push_back(Todo::Lanes(lane::Event::ShareTips { to }));
             }
+            self.note_at = self.desk.deadline(now);
         }
         let due = |at: Option<TimestampMs>| at.is_some_and(|at| at <= now);
         if due(self.driver.as_ref().and_then(Driver::deadline)) {
@@ -325,6 +343,7 @@ impl Core {
         }
         if due(self.catchup.deadline()) {
             self.todo.push_back(Todo::Catchup(catchup::Event::Tick));
+            self.feed_applied();
         }
         if self.pending.values().any(|p| p.asked.plus(FETCH_RETRY_MS) <= now) {
             self.todo.push_back(Todo::Recheck);

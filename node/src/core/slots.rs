@@ -1,12 +1,12 @@
 //! From a decision to a sealed header: gather bodies, record, execute, seal.
 
 use super::{Core, Effect, FrameClass, Notice, Todo, lane_terms};
-use crate::limits::UNSEALED_KEPT_MAX;
+use crate::limits::{STORED_DIGESTS_MAX, UNSEALED_KEPT_MAX};
 use bytes::Bytes;
 use rota_sequencer::catchup;
 use rota_sequencer::execution::{Assembly, DecidedRecord, DecidedSlot, ExecutedSlot, Progress};
 use rota_sequencer::lanes as lane;
-use rota_sequencer::{Batch, LaneTip, LaneView as _, mempool, seals};
+use rota_sequencer::{Batch, LaneTip, mempool, seals};
 use rota_types::codec::encode;
 use rota_types::{CommitCertificate, Height, Seal, SlotProposal};
 use std::sync::Arc;
@@ -54,9 +54,15 @@ impl Core {
     pub(super) fn record_decided(&mut self, decided: DecidedSlot) {
         let proposal = &decided.proposal;
         for batch in decided.lanes.iter().flatten() {
-            if self.lanes.batch(&batch.digest()).is_none() {
+            // The lanes may hold a body that they did not store: one whose parent they lack, or never acknowledged.
+            if !self.stored.remove(&batch.digest()) {
                 self.durable.push(Effect::StoreBatch(Arc::clone(batch)));
             }
+        }
+        let decided_height = proposal.height;
+        if self.stored.len() > STORED_DIGESTS_MAX {
+            // Branches and closed lanes are never decided. Forgetting costs an append that the ledger finds it has.
+            self.stored.clear();
         }
         let batches = decided.lanes.iter().flatten().map(|batch| batch.digest()).collect();
         let record = DecidedRecord::of(&decided).to_bytes().into();
@@ -82,7 +88,9 @@ impl Core {
         self.todo.push_back(Todo::Catchup(catchup::Event::Decided { proposal }));
         self.todo.push_back(Todo::Lanes(lane::Event::Decided { tips }));
         self.out.push(Effect::Execute(Box::new(decided)));
-        self.start_height(Vec::new(), Vec::new());
+        self.applied.retain(|height, _| *height > decided_height);
+        self.start_height();
+        self.feed_applied();
     }
 
     pub(super) fn on_executed(&mut self, executed: ExecutedSlot, checkpoint: Option<Bytes>) {
@@ -117,6 +125,7 @@ impl Core {
         let header_id = self.header_id;
         self.todo.push_back(Todo::Catchup(catchup::Event::Executed { height, header_id }));
         self.todo.push_back(Todo::Recheck);
+        self.feed_applied();
         self.notice(Notice::Executed(Box::new(executed)));
     }
 

@@ -1,6 +1,7 @@
 //! The core's side of catch-up: verified slots take the same road as decisions of the own driver.
 
 use super::{AskProtocol, Core, Effect, Notice, Todo};
+use crate::limits::{APPLIED_SLOTS_MAX, APPLY_AHEAD_SLOTS_MAX};
 use bytes::Bytes;
 use rota_sequencer::Batch;
 use rota_sequencer::catchup::{self, Protocol};
@@ -32,6 +33,7 @@ impl Core {
 
     /// Asks for a body of a decided or certified batch.
     pub(super) fn want(&mut self, digest: Hash, holders: &[ValidatorKey]) {
+        self.out.push(Effect::LoadBatch { digest });
         let holders =
             holders.iter().filter_map(|key| self.validator_peers.get(key).copied()).collect();
         self.todo.push_back(Todo::Catchup(catchup::Event::Want { digest, holders }));
@@ -73,17 +75,32 @@ impl Core {
         self.on_batch(from, batch);
     }
 
-    /// A verified slot: with a driver it is decided there, so that the driver's height moves with it.
+    /// Keeps a verified slot until its turn: an answer may hold many, and each is decided after the one before.
     fn apply(&mut self, decided: DecidedSlot) {
-        if decided.proposal.height != self.decided.next() {
+        let height = decided.proposal.height;
+        if height > self.decided && self.applied.len() < APPLIED_SLOTS_MAX {
+            self.applied.insert(height, decided);
+        }
+        self.feed_applied();
+    }
+
+    /// Gives the next kept slot its turn, as far as execution keeps up. With a driver it is decided there, so that
+    /// the driver's height moves with it; it is kept until it is decided, for the driver may be busy replaying.
+    pub(super) fn feed_applied(&mut self) {
+        if self.decided >= self.executed.plus(APPLY_AHEAD_SLOTS_MAX) {
             return;
         }
+        let Some(decided) = self.applied.get(&self.decided.next()).cloned() else { return };
         if self.driver.is_none() {
             self.record_decided(decided);
             return;
         }
         let DecidedSlot { proposal, certificate, lanes } = decided;
         self.synced = lanes.into_iter().flatten().map(|batch| (batch.digest(), batch)).collect();
+        if self.assembly.is_some() {
+            self.todo.push_back(Todo::Assemble);
+            return;
+        }
         let event = rota_consensus::Event::Synced { certificate, proposal };
         self.todo.push_back(Todo::Driver(event));
     }

@@ -327,6 +327,8 @@ impl Inner {
 
     /// The level that a height has reached here.
     pub(super) fn level_of(&self, height: Height) -> Level {
-        if height <= self.view.head().sealed { Level::Sealed } else { Level::Ordered }
+        let sealed =
+            height <= self.view.head().sealed || self.view.read().sealed_above.contains(&height);
+        if sealed { Level::Sealed } else { Level::Ordered }
     }
 }

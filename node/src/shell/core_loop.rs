@@ -1,6 +1,7 @@
 //! The thread that runs the core: takes events, steps, and queues the effects for commit.
 
 use super::clock;
+use super::panics::PanicWatch;
 use super::release::{Outward, items};
 use crate::core::{Core, Effect, Input};
 use crate::disk::{CommitterHandle, Item};
@@ -23,6 +24,8 @@ pub(super) struct Gauges {
 
 /// Mailboxes of the core: frames before bulk.
 pub(super) struct Mailboxes {
+    /// Outcomes of execution: a mailbox of their own, that frames of others never fill.
+    pub(super) executed: mpsc::Receiver<Input>,
     pub(super) urgent: mpsc::Receiver<Input>,
     pub(super) bulk: mpsc::Receiver<Input>,
 }
@@ -66,9 +69,11 @@ pub(super) fn spawn(
     committer: CommitterHandle<Outward>,
     gauges: Gauges,
     retention: Retention,
+    watch: PanicWatch,
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("rota-core".to_owned()).spawn(move || {
+        let _watch = watch;
         runtime.block_on(run(core, first, mailboxes, committer, gauges, retention));
     })
 }
@@ -93,6 +98,7 @@ async fn run(
         let wait = core.deadline(now).0.saturating_sub(now.0).min(CORE_IDLE_MS_MAX);
         tokio::select! {
             biased;
+            Some(input) = mailboxes.executed.recv() => inputs.push(input),
             count = mailboxes.urgent.recv_many(&mut inputs, CORE_STEPS_PER_GROUP) => {
                 if count == 0 {
                     return;

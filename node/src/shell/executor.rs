@@ -1,7 +1,8 @@
 //! The execution thread: decided slots in, outcomes out, so that a large slot never stands before a vote.
 
+use super::panics::PanicWatch;
 use crate::core::Input;
-use crate::limits::{CHECKPOINT_HEIGHTS, EXECUTE_QUEUE_MAX};
+use crate::limits::{CHECKPOINT_HEIGHTS, EXECUTE_QUEUE_MAX, LEDGER_RECORD_BYTES_MAX};
 use rota_sequencer::execution::{DecidedSlot, Executor};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use tokio::sync::mpsc;
@@ -13,9 +14,11 @@ use tokio::sync::mpsc;
 pub(super) fn spawn(
     mut executor: Executor,
     core: mpsc::Sender<Input>,
+    watch: PanicWatch,
 ) -> std::io::Result<SyncSender<Box<DecidedSlot>>> {
     let (sender, receiver) = sync_channel::<Box<DecidedSlot>>(EXECUTE_QUEUE_MAX);
     std::thread::Builder::new().name("rota-execute".to_owned()).spawn(move || {
+        let _watch = watch;
         while let Ok(decided) = receiver.recv() {
             let input = execute(&mut executor, &decided);
             if core.blocking_send(input).is_err() {
@@ -26,11 +29,24 @@ pub(super) fn spawn(
     Ok(sender)
 }
 
+/// A state too large for one record is not checkpointed: a start then executes more, and nothing stops.
+#[expect(clippy::ptr_arg, reason = "the predicate of an Option<Vec<u8>>")]
+fn fits(state: &Vec<u8>) -> bool {
+    let fits = state.len() < LEDGER_RECORD_BYTES_MAX / 2;
+    if !fits {
+        tracing::error!(
+            bytes = state.len(),
+            "the state is too large for a checkpoint: starts take longer"
+        );
+    }
+    fits
+}
+
 fn execute(executor: &mut Executor, decided: &DecidedSlot) -> Input {
     match executor.execute(decided) {
         Ok(executed) => {
             let due = executed.header.height.0.checked_rem(CHECKPOINT_HEIGHTS) == Some(0);
-            let checkpoint = due.then(|| executor.to_checkpoint().into());
+            let checkpoint = due.then(|| executor.to_checkpoint()).filter(fits).map(Into::into);
             Input::Executed { executed: Box::new(executed), checkpoint }
         }
         Err(error) => Input::ExecutionFailed { reason: error.to_string() },

@@ -15,6 +15,7 @@ mod clock;
 mod core_loop;
 mod executor;
 mod network;
+mod panics;
 mod policy;
 mod read;
 mod recent;

@@ -5,8 +5,10 @@ use crate::api::{ApiError, BatchView, BundleOf, Level, LevelTimes, SlotView, Tra
 use rota_keystore::KeystoreId;
 use rota_sequencer::bundles::Sealed;
 use rota_types::bundle::FinalityBundle;
+use rota_types::limits::BATCH_BODY_BYTES_MAX;
 use rota_types::{
-    Hash, Height, LanePosition, Refusal, RollupId, Seal, SlotHeader, TypesError, keccak256,
+    Hash, Height, LanePosition, Refusal, RollupId, Seal, SlotHeader, TransactionList, TypesError,
+    keccak256,
 };
 
 impl Inner {
@@ -35,11 +37,13 @@ impl Inner {
                 "transaction {id} is not known here: not sent, expired, or older than what is indexed"
             )));
         };
-        let view = batch.body().get(index);
+        let stored = self.slots.ledger().batch(&batch.digest).ok().flatten();
+        let body = stored.and_then(|s| TransactionList::parse(s.body, BATCH_BODY_BYTES_MAX).ok());
+        let view = body.as_ref().and_then(|body| body.get(index));
         let payload = view.as_ref().map(|view| keccak256(view.payload()));
         let rollup = view.as_ref().map(|view| view.rollup);
         let index = u32::try_from(index).unwrap_or(u32::MAX);
-        Ok(self.status_in_batch(*id, payload, rollup, &batch.position(), index))
+        Ok(self.status_in_batch(*id, payload, rollup, &batch.position, index))
     }
 
     fn status_of_ordered(

@@ -2,7 +2,7 @@
 
 use super::recent::RecentIds;
 use super::slots::{SlotError, Slots};
-use super::view::{SealedState, Seed};
+use super::view::{SealedState, Seed, Undecided};
 use crate::api::Head;
 use crate::core::Restored;
 use crate::disk::{Disk, Pipeline};
@@ -11,10 +11,13 @@ use crate::guard::{Create, Guard, GuardError, Step};
 use crate::home::Home;
 use crate::index::{Index, IndexOptions, IndexedSlot};
 use crate::ledger::{Ledger, LedgerReader};
+use crate::limits::UNSEALED_LOOK_BACK;
 use crate::wal::Wal;
+use bytes::Bytes;
 use rota_sequencer::Batch;
 use rota_sequencer::execution::{ExecutedRecord, Executor};
 use rota_types::{Genesis, Hash, Height, Mark, MarkPlace, SlotHeader, ValidatorKey, VoteKind};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The stores and what they gave.
@@ -78,13 +81,17 @@ pub(super) fn open(
     let (sealed, unsealed) = seals_of(&slots, executor.height())?;
     let recent = recent_ids(&slots, genesis, &executor)?;
     let next = executor.height().next();
-    let entries = wal.replay(next)?.entries;
+    let wals = wals(&mut wal, next)?;
+    // Reading made the highest log the current one: open them again and go on with the next height's.
+    let mut wal = Wal::open(Arc::clone(disk), &home.wal_folder(), salt)?;
+    wal.replay(next)?;
     let restored = Restored {
         sealed,
         undecided: undecided(&reader, genesis.chain_id),
         own_marks: guard.as_ref().map(own_marks).unwrap_or_default(),
         vote_marks: guard.as_ref().map(|g| vote_marks(g, next)).unwrap_or_default(),
-        wal: entries,
+        voted: guard.as_ref().map(|g| g.marks().vote_height()).unwrap_or_default(),
+        wals,
         unsealed,
         lookup_salt: random()?,
         executor,
@@ -103,12 +110,14 @@ fn execute_again(slots: &Slots, genesis: &Arc<Genesis>) -> Result<Executor, Oper
     };
     let ledger = slots.ledger();
     let checkpoint = ledger.last_checkpoint()?;
-    let mut executor = match &checkpoint {
+    let salt = u64::from_le_bytes(random()?);
+    let executor = match &checkpoint {
         Some((_, bytes)) => {
             Executor::from_checkpoint(genesis, bytes).map_err(|error| refuse(&error))?
         }
         None => Executor::genesis(genesis).map_err(|error| refuse(&error))?,
     };
+    let mut executor = executor.with_lookup_salt(salt);
     while let Some((first, _)) = executor.window_missing() {
         let record = slots.executed(first).map_err(|error| broken(&error))?;
         executor.load_window(&record).map_err(|error| refuse(&error))?;
@@ -127,23 +136,23 @@ fn execute_again(slots: &Slots, genesis: &Arc<Genesis>) -> Result<Executor, Oper
     Ok(executor)
 }
 
-/// The newest height up to which all are sealed, and the headers above it.
+/// The newest height up to which all are sealed, and the unsealed headers above it, as far back as is looked.
 fn seals_of(slots: &Slots, tip: Height) -> Result<(Height, Vec<SlotHeader>), OperatorError> {
+    let first = slots.ledger().first().unwrap_or(Height(1)).max(tip.minus(UNSEALED_LOOK_BACK));
     let mut unsealed = Vec::new();
-    let mut height = tip;
-    while height > Height::GENESIS {
-        if slots.seal(height).map_err(|error| broken(&error))?.is_some() {
-            break;
+    let mut height = first.max(Height(1));
+    while height <= tip {
+        if slots.seal(height).map_err(|error| broken(&error))?.is_none() {
+            match slots.executed(height) {
+                Ok(record) => unsealed.push(record.header),
+                Err(SlotError::Absent(_)) => {}
+                Err(error) => return Err(broken(&error)),
+            }
         }
-        match slots.executed(height) {
-            Ok(record) => unsealed.push(record.header),
-            Err(SlotError::Absent(_)) => {}
-            Err(error) => return Err(broken(&error)),
-        }
-        height = height.prev();
+        height = height.next();
     }
-    unsealed.reverse();
-    Ok((height, unsealed))
+    let sealed = unsealed.first().map_or(tip, |header: &SlotHeader| header.height.prev());
+    Ok((sealed, unsealed))
 }
 
 fn add_recent(recent: &RecentIds, record: &ExecutedRecord) {
@@ -186,7 +195,27 @@ fn own_marks(guard: &Guard) -> Vec<Mark> {
     guard.marks().own_batches().map(mark).collect()
 }
 
-fn vote_marks(guard: &Guard, height: Height) -> Vec<Mark> {
+/// Entries of every log from a height on.
+fn wals(wal: &mut Wal, from: Height) -> Result<BTreeMap<Height, Vec<Bytes>>, OperatorError> {
+    let mut entries = BTreeMap::new();
+    for height in wal.heights()?.into_iter().filter(|height| *height >= from) {
+        entries.insert(height, wal.replay(height)?.entries);
+    }
+    Ok(entries)
+}
+
+/// Marks of votes from a height on.
+fn vote_marks(guard: &Guard, from: Height) -> BTreeMap<Height, Vec<Mark>> {
+    let newest = guard.marks().vote_height();
+    let mut marks = BTreeMap::new();
+    // The guard keeps marks of its newest two heights.
+    for height in [newest.prev(), newest].into_iter().filter(|height| *height >= from) {
+        marks.insert(height, vote_marks_at(guard, height));
+    }
+    marks
+}
+
+fn vote_marks_at(guard: &Guard, height: Height) -> Vec<Mark> {
     let mark = |(round, step, digest)| {
         let place = match step {
             Step::Propose => MarkPlace::Proposal { height, round },
@@ -218,6 +247,7 @@ fn seed(slots: &Slots, restored: &Restored, recent: RecentIds) -> Result<Seed, O
         head: Head { decided: height, executed: height, sealed: restored.sealed },
         sealed_state,
         recent,
+        undecided: restored.undecided.iter().map(|batch| Undecided::of(batch)).collect(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Carries out what leaves the core, on the commit thread, once everything before it is durable.
 
 use super::network::Peers;
+use super::panics::PanicWatch;
 use super::view::View;
 use crate::core::{AskProtocol, Effect, FrameClass, Input, Notice};
 use crate::disk::Item;
@@ -83,6 +84,8 @@ pub(super) struct Releaser {
     pub(super) index: SyncSender<ExecutedRecord>,
     pub(super) fatal: Box<dyn Fn(String) + Send>,
     pub(super) runtime: tokio::runtime::Handle,
+    pub(super) chain_id: u64,
+    pub(super) _watch: PanicWatch,
 }
 
 const fn class_of(class: FrameClass) -> Class {
@@ -112,6 +115,7 @@ impl Releaser {
                 self.network.broadcast(Class::Batches, &frame);
             }
             Effect::SendStored { to, digest } => self.send_stored(&to, &digest),
+            Effect::LoadBatch { digest } => self.load(digest),
             Effect::Receipt { token, receipt } => self.answer(token, Ok(*receipt)),
             Effect::Refuse { token, refusal, retry_ms } => {
                 self.answer(token, Err((refusal, retry_ms)));
@@ -161,6 +165,23 @@ impl Releaser {
             Ok(None) => tracing::debug!(%digest, "a batch asked for is not in the ledger"),
             Err(error) => tracing::warn!(%digest, %error, "a batch cannot be read"),
         }
+    }
+
+    /// Reads a batch that the core no longer holds in memory, off this thread.
+    fn load(&self, digest: Hash) {
+        if !self.ledger.has_batch(&digest) {
+            return;
+        }
+        let (ledger, core, chain_id) = (self.ledger.clone(), self.core.clone(), self.chain_id);
+        self.runtime.spawn_blocking(move || {
+            let stored = ledger.batch(&digest).ok().flatten();
+            let batch = stored.and_then(|s| Batch::from_stored(chain_id, s.frame).ok());
+            if let Some(batch) = batch {
+                let (from, batch) = (batch.position().lane, Arc::new(batch));
+                // A closed mailbox means that the node is going down.
+                core.blocking_send(Input::Batch { from, batch }).ok();
+            }
+        });
     }
 
     fn answer(&self, token: u64, answer: Answer) {

@@ -3,6 +3,7 @@
 use super::backend::{Inner, NodeBackend};
 use super::core_loop::{self, Gauges, Mailboxes, Retention};
 use super::network::{Inbound, Peers};
+use super::panics::PanicWatch;
 use super::policy::ValidatorPolicy;
 use super::release::{Outward, Releaser};
 use super::serve::Server;
@@ -16,7 +17,7 @@ use crate::disk::{CommitError, Committer, CommitterHandle, RealDisk};
 use crate::error::{ExitCode, OperatorError};
 use crate::home::HomeLock;
 use crate::index::Index;
-use crate::limits::{CORE_BULK_MAX, CORE_URGENT_MAX, KEPT_HEIGHTS_MIN};
+use crate::limits::{CORE_BULK_MAX, CORE_URGENT_MAX, EXECUTE_QUEUE_MAX, KEPT_HEIGHTS_MIN};
 use crate::provision::OpenedHome;
 use crate::rpc::{Doors, RpcLimits};
 use rota_p2p::{Multiaddr, NetworkHandle};
@@ -212,8 +213,10 @@ impl Parts {
         let (urgent, urgent_rx) = mpsc::channel(CORE_URGENT_MAX);
         let (bulk, bulk_rx) = mpsc::channel(CORE_BULK_MAX);
         let (failure_tx, failure) = watch::channel(None);
-        let execute =
-            executor::spawn(restored.executor.clone(), urgent.clone()).map_err(thread_error)?;
+        let watch = |thread| PanicWatch::new(thread, failure_tx.clone());
+        let (executed_tx, executed) = mpsc::channel(EXECUTE_QUEUE_MAX.saturating_add(2));
+        let execute = executor::spawn(restored.executor.clone(), executed_tx, watch("execution"))
+            .map_err(thread_error)?;
         let rule = |error: rota_types::TypesError| {
             OperatorError::new(ExitCode::Config, "genesis breaks a rule").cause(error)
         };
@@ -234,8 +237,11 @@ impl Parts {
             core: urgent.clone(),
             index: index_writer(Arc::clone(&index)).map_err(thread_error)?,
             fatal: fatal(failure_tx.clone()),
+            _watch: watch("commit"),
             runtime: tokio::runtime::Handle::current(),
+            chain_id: genesis.chain_id,
         };
+        let core_watch = watch("core");
         let committer = Committer::spawn(
             pipeline,
             move |outward| releaser.release(outward),
@@ -250,10 +256,18 @@ impl Parts {
             bytes_max: config.disk.keep.0,
             heights_min: genesis.validity_slots_max.max(KEPT_HEIGHTS_MIN),
         };
-        let mailboxes = Mailboxes { urgent: urgent_rx, bulk: bulk_rx };
+        let mailboxes = Mailboxes { executed, urgent: urgent_rx, bulk: bulk_rx };
         let handle: CommitterHandle<Outward> = committer.handle();
-        let core = core_loop::spawn(core, first, mailboxes, handle.clone(), gauges.clone(), retention)
-            .map_err(thread_error)?;
+        let core = core_loop::spawn(
+            core,
+            first,
+            mailboxes,
+            handle.clone(),
+            gauges.clone(),
+            retention,
+            core_watch,
+        )
+        .map_err(thread_error)?;
         let server =
             Arc::new(Server::new(Slots::new(genesis.chain_id, reader.clone()), Arc::clone(&view)));
         let chain_id = genesis.chain_id;

@@ -83,11 +83,12 @@ pub(super) struct Slots {
     chain_id: u64,
     ledger: LedgerReader,
     parsed: Mutex<VecDeque<(Height, Arc<ParsedSlot>)>>,
+    parsing: Mutex<()>,
 }
 
 impl Slots {
     pub(super) const fn new(chain_id: u64, ledger: LedgerReader) -> Self {
-        Self { chain_id, ledger, parsed: Mutex::new(VecDeque::new()) }
+        Self { chain_id, ledger, parsed: Mutex::new(VecDeque::new()), parsing: Mutex::new(()) }
     }
 
     pub(super) const fn ledger(&self) -> &LedgerReader {
@@ -136,6 +137,11 @@ impl Slots {
     /// An executed slot with every transaction at its place.
     pub(super) fn parsed(&self, height: Height) -> Result<Arc<ParsedSlot>, SlotError> {
         let lock = || self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, slot)) = lock().iter().find(|(kept, _)| *kept == height) {
+            return Ok(Arc::clone(slot));
+        }
+        // One slot is parsed at a time: a burst of strangers' questions must not hold many slots in memory.
+        let _one = self.parsing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, slot)) = lock().iter().find(|(kept, _)| *kept == height) {
             return Ok(Arc::clone(slot));
         }

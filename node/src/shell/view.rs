@@ -6,7 +6,7 @@ use super::clock;
 use super::recent::RecentIds;
 use crate::api::{Head, LevelTimes};
 use crate::core::Notice;
-use crate::limits::{HEIGHTS_KEPT_MAX, LANE_TIMES_MAX};
+use crate::limits::{HEIGHTS_KEPT_MAX, LANE_TIMES_MAX, UNDECIDED_KEPT_MAX};
 use rota_keystore::KeystoreState;
 use rota_sequencer::Batch;
 use rota_sequencer::execution::{ExecutedSlot, OrderState};
@@ -14,7 +14,7 @@ use rota_types::{
     Genesis, Hash, Height, LanePosition, Round, Seal, Seq, Slot, SlotHeader, TimestampMs,
     ValidatorKey, ValidatorSet,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
@@ -54,6 +54,20 @@ impl LaneInfo {
     }
 }
 
+/// Ids of an undecided batch; its body is in the ledger.
+pub(super) struct Undecided {
+    pub(super) position: LanePosition,
+    pub(super) digest: Hash,
+    ids: Vec<Hash>,
+}
+
+impl Undecided {
+    pub(super) fn of(batch: &Batch) -> Self {
+        let ids = batch.body().ids().collect();
+        Self { position: batch.position(), digest: batch.digest(), ids }
+    }
+}
+
 /// A sealed height with the keystore state under it: what account proofs are made from.
 #[derive(Clone)]
 pub(super) struct SealedState {
@@ -69,7 +83,9 @@ pub(super) struct State {
     pub(super) keystore: KeystoreState,
     pub(super) heights: BTreeMap<Height, HeightInfo>,
     pub(super) lanes: BTreeMap<ValidatorKey, LaneInfo>,
-    pub(super) undecided: BTreeMap<(ValidatorKey, Seq), Arc<Batch>>,
+    pub(super) undecided: BTreeMap<(ValidatorKey, Seq), Arc<Undecided>>,
+    /// Sealed heights above the newest one up to which all are sealed.
+    pub(super) sealed_above: BTreeSet<Height>,
     /// Keystore states of executed heights that are not sealed yet.
     pub(super) unsealed: BTreeMap<Height, KeystoreState>,
     pub(super) sealed_state: Option<SealedState>,
@@ -97,6 +113,7 @@ pub(super) struct Seed {
     pub(super) head: Head,
     pub(super) sealed_state: Option<SealedState>,
     pub(super) recent: RecentIds,
+    pub(super) undecided: Vec<Undecided>,
 }
 
 impl View {
@@ -116,7 +133,12 @@ impl View {
                 keystore: seed.keystore,
                 heights: BTreeMap::new(),
                 lanes: BTreeMap::new(),
-                undecided: BTreeMap::new(),
+                undecided: seed
+                    .undecided
+                    .into_iter()
+                    .map(|batch| ((batch.position.lane, batch.position.seq), Arc::new(batch)))
+                    .collect(),
+                sealed_above: BTreeSet::new(),
                 unsealed,
                 sealed_state: seed.sealed_state,
                 evidence: Vec::new(),
@@ -162,7 +184,11 @@ impl View {
         lane.trim();
         let decided = lane.decided.last_key_value().is_some_and(|(seq, _)| *seq >= position.seq);
         if !decided {
-            state.undecided.insert((position.lane, position.seq), batch);
+            let key = (position.lane, position.seq);
+            state.undecided.insert(key, Arc::new(Undecided::of(&batch)));
+            while state.undecided.len() > UNDECIDED_KEPT_MAX {
+                state.undecided.pop_first();
+            }
         }
     }
 
@@ -244,11 +270,17 @@ impl View {
         state.heights.entry(height).or_default().times.sealed = Some(clock::now());
         let later = state.unsealed.split_off(&height.next());
         let mut upto = std::mem::replace(&mut state.unsealed, later);
-        if let Some(keystore) = upto.remove(&height) {
+        let newest = state.sealed_state.as_ref().is_none_or(|old| old.header.height < height);
+        if let Some(keystore) = upto.remove(&height).filter(|_| newest) {
             state.sealed_state = Some(SealedState { header, seal, keystore });
         }
+        state.sealed_above.insert(height);
+        let mut sealed = self.head().sealed;
+        while state.sealed_above.remove(&sealed.next()) {
+            sealed = sealed.next();
+        }
         drop(state);
-        self.head.send_modify(|head| head.sealed = head.sealed.max(height));
+        self.head.send_modify(|head| head.sealed = head.sealed.max(sealed));
         self.changed();
     }
 
@@ -284,12 +316,13 @@ impl View {
         state.lanes.get(&position.lane).is_some_and(|lane| lane.certified >= position.seq)
     }
 
-    /// An undecided batch that holds this transaction, and its index in it.
-    pub(super) fn find_undecided(&self, id: &Hash) -> Option<(Arc<Batch>, usize)> {
-        let state = self.read();
-        state.undecided.values().find_map(|batch| {
-            let index = batch.body().ids().position(|other| other == *id)?;
-            Some((Arc::clone(batch), index))
+    /// An undecided batch that holds this transaction, and its index in it. Looks through copies of the list, so that
+    /// strangers' look-ups never make the commit thread wait.
+    pub(super) fn find_undecided(&self, id: &Hash) -> Option<(Arc<Undecided>, usize)> {
+        let batches: Vec<Arc<Undecided>> = self.read().undecided.values().cloned().collect();
+        batches.into_iter().find_map(|batch| {
+            let index = batch.ids.iter().position(|other| other == id)?;
+            Some((batch, index))
         })
     }
 }

@@ -20,8 +20,8 @@ mod wire;
 pub use intake::IntakeFault;
 pub use serve::{Budgets, SlotSource, answer};
 pub use wire::{
-    BatchesAnswer, BatchesRequest, Frame, Protocol, Request, STATUS_QUESTION, SlotHead, SlotPart, SlotsAnswer,
-    SlotsRequest, Status,
+    BatchesAnswer, BatchesRequest, Frame, Protocol, Request, STATUS_QUESTION, SlotHead, SlotPart,
+    SlotsAnswer, SlotsRequest, Status,
 };
 
 use crate::batch::Batch;

@@ -158,7 +158,9 @@ impl Request {
             Protocol::Status => {
                 let question: [u8; 1] = decode(bytes, STATUS_QUESTION.len())?;
                 let known = question == STATUS_QUESTION;
-                known.then_some(Self::Status).ok_or(TypesError::Mismatch { what: "status question" })
+                known
+                    .then_some(Self::Status)
+                    .ok_or(TypesError::Mismatch { what: "status question" })
             }
             Protocol::Slots => decode(bytes, CATCHUP_REQUEST_BYTES_MAX).map(Self::Slots),
             Protocol::Batches => {

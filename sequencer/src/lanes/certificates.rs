@@ -43,16 +43,18 @@ impl Lanes {
         if lane.incarnation != position.incarnation || position.seq.0 <= newest {
             return;
         }
-        let waiting = lane.candidate.as_ref();
-        if waiting.is_some_and(|(_, held)| held.header().position.seq >= position.seq) {
-            return;
-        }
-        // A newer one from the same sender replaces its older; another's is judged before it is replaced,
-        // so that a liar cannot push a good certificate out.
-        if waiting.is_some_and(|(sender, _)| *sender != from) {
+        // A newer one from the same sender replaces its older; another's is judged before any are compared, so that a
+        // liar's high number neither pushes a good certificate out nor keeps it from being taken in.
+        if lane.candidate.as_ref().is_some_and(|(sender, _)| *sender != from) {
             self.verify_candidate(turn, &key);
         }
         let Some(lane) = self.lanes.get_mut(&key) else { return };
+        let waiting = lane.candidate.as_ref();
+        if position.seq.0 <= lane.newest_seq()
+            || waiting.is_some_and(|(_, held)| held.header().position.seq >= position.seq)
+        {
+            return;
+        }
         lane.candidate = Some((from, certificate));
         if lane.wanted.is_some_and(|wanted| wanted <= position.seq.0) {
             lane.wanted = None;

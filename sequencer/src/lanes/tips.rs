@@ -120,6 +120,7 @@ impl Lanes {
     pub(crate) fn resume_if_complete(&mut self) {
         if let Some(own) = self.own.as_mut()
             && own.missing.is_empty()
+            && own.spare.keys().all(|seq| own.tip.is_some_and(|tip| *seq <= tip.position.seq.0))
             && matches!(own.halt, Some(Halt::MissingOwnBatch(_)))
         {
             own.halt = None;

@@ -2,13 +2,20 @@
 //!
 //! ```text
 //! judge_bundle ─► offer ─► waits rank × max(slot/8, 4 × certification) ─► Take ─► Lanes (Origin::Pool)
-//!                            │ clock starts once more when a stored batch holds it
+//!                            │ clock starts once more, two slots later, when a stored batch holds it
 //!                            └► gone: ordered, expired, or evicted for a rollup below its share
 //! ```
 //!
 //! A transaction given by RPC never comes here: its receiver batches it. The pool is bounded in bytes and
 //! transactions, shared among rollups and within them among sources, and takes at most 2 MB/s. It reads no clock:
-//! `now` and the slot are given. Rules: docs/protocol.md, *Who batches a gossiped transaction*.
+//! `now` and the slot are given.
+//!
+//! # Deviations
+//!
+//! - The design restarts the clock at the stored batch; with slots longer than a rank's patience each rank then added a
+//!   copy before the slot was decided. Two slots are what a certified batch needs at most to be in a decided slot.
+//!
+//! Rules: docs/protocol.md, *Who batches a gossiped transaction*.
 
 mod rank;
 mod shares;
@@ -18,7 +25,7 @@ pub use rank::rank;
 use crate::batch::Batch;
 use crate::limits::{
     GOSSIP_BURST_BYTES_MAX, GOSSIP_BYTES_PER_MS_MAX, MEMPOOL_BYTES_MAX, MEMPOOL_ENTRY_BYTES,
-    MEMPOOL_SHARE_DIVISOR, MEMPOOL_TAKE_BYTES_MAX, MEMPOOL_TXS_MAX,
+    MEMPOOL_SHARE_DIVISOR, MEMPOOL_TAKE_BYTES_MAX, MEMPOOL_TXS_MAX, STORED_PATIENCE_SLOTS,
 };
 use rota_types::{
     Refusal, RefusalCode, RollupId, Slot, TimestampMs, TransactionList, TxId, ValidatorKey,
@@ -280,6 +287,7 @@ impl Mempool {
             return;
         }
         let patience = self.patience_ms();
+        let ordered = self.config.slot_ms.saturating_mul(STORED_PATIENCE_SLOTS);
         let own = Some(batch.position().lane) == self.config.me;
         for id in batch.body().ids() {
             let key = prefix(&id);
@@ -292,8 +300,8 @@ impl Mempool {
             };
             entry.restarted = true;
             self.due.remove(&(entry.due, entry.arrival));
-            // Someone else's batch holds it: even the first rank waits to see it ordered.
-            entry.due = now.plus(entry.rank.max(1).saturating_mul(patience));
+            // Someone else's batch holds it: all ranks wait to see it ordered, or every one of them would add a copy.
+            entry.due = now.plus(ordered).plus(entry.rank.saturating_mul(patience));
             self.due.insert((entry.due, entry.arrival));
         }
     }

@@ -121,17 +121,14 @@ fn the_clock_restarts_once_when_a_stored_batch_holds_it() {
     let tx = of_rank(1);
     offer(&mut pool, 0, 1, &tx);
     pool.step(TimestampMs(900), Event::Stored(batch(2, &tx)));
-    assert_eq!(pool.deadline(), Some(TimestampMs(1_900)));
+    let due = 900 + 2 * 8_000 + 1_000;
+    assert_eq!(pool.deadline(), Some(TimestampMs(due)), "two slots, then its rank");
     pool.step(TimestampMs(1_800), Event::Stored(batch(3, &tx)));
-    assert_eq!(
-        pool.deadline(),
-        Some(TimestampMs(1_900)),
-        "once: withholding cannot delay for ever"
-    );
-    assert_eq!(pool.step(TimestampMs(1_900), Event::Tick).len(), 1);
+    assert_eq!(pool.deadline(), Some(TimestampMs(due)), "once: withholding cannot delay for ever");
+    assert_eq!(pool.step(TimestampMs(due), Event::Tick).len(), 1);
 
-    offer(&mut pool, 2_000, 1, &tx);
-    pool.step(TimestampMs(2_001), Event::Stored(batch(1, &tx)));
+    offer(&mut pool, 20_000, 1, &tx);
+    pool.step(TimestampMs(20_001), Event::Stored(batch(1, &tx)));
     assert_eq!(pool.usage(), (0, 0), "in the own lane: gone");
 }
 
