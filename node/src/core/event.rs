@@ -255,6 +255,20 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// Whether it goes out on a stream between validators.
+    #[must_use]
+    pub const fn is_direct(&self) -> bool {
+        matches!(
+            self,
+            Self::Send { .. }
+                | Self::Broadcast { .. }
+                | Self::SendBatch { .. }
+                | Self::SendStored { .. }
+        )
+    }
+}
+
 /// Progress, for streams, waiters, metrics and the log.
 #[derive(Debug)]
 pub enum Notice {

@@ -284,6 +284,10 @@ impl Core {
         self.run_todo(now);
         let mut effects = std::mem::take(&mut self.durable);
         effects.extend(self.gate.take_records().into_iter().map(Effect::Guard));
+        if self.gate.validator().is_none() {
+            // Streams between validators are closed to others: a full node asks, and learns by catch-up.
+            self.out.retain(|effect| !effect.is_direct());
+        }
         effects.append(&mut self.out);
         effects
     }
