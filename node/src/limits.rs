@@ -123,4 +123,4 @@ pub const UNSEALED_LOOK_BACK: u64 = 1024;
 /// Undecided batches whose ids are kept for look-ups: what all lanes may be ahead on a small network.
 pub const UNDECIDED_KEPT_MAX: usize = 1 << 14;
 
-const _: () = assert!((APPLY_AHEAD_SLOTS_MAX as usize) < EXECUTE_QUEUE_MAX);
+const _: () = assert!(APPLY_AHEAD_SLOTS_MAX < EXECUTE_QUEUE_MAX as u64);

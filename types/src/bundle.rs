@@ -145,8 +145,7 @@ impl FinalityBundle {
             error: TypesError::Undecodable { reason: "a file that ends early".into() },
         })?;
         if bytes.len() > BUNDLE_FILE_BYTES_MAX {
-            let error =
-                TypesError::TooLarge { limit: BUNDLE_FILE_BYTES_MAX, found: bytes.len() };
+            let error = TypesError::TooLarge { limit: BUNDLE_FILE_BYTES_MAX, found: bytes.len() };
             return Err(BundleError { check: "decode", error });
         }
         same("checksum", "the file's checksum", keccak256(body).0 == *checksum)?;

@@ -128,7 +128,7 @@ mod tests {
                 assert_ne!(path.root_of(7, keccak256(b"no")).unwrap(), root);
                 assert_ne!(path.root_of(8, ids[i]).unwrap(), root);
                 let moved = IdsPath { index: path.index ^ 1, ..path };
-                assert!(moved.root_of(7, ids[i]).map_or(true, |r| r != root));
+                assert!(!moved.root_of(7, ids[i]).is_ok_and(|r| r == root));
             }
         }
     }

@@ -13,16 +13,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 /// The place of a signature: at most one digest is ever signed at each.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    BorshSerialize,
-    BorshDeserialize,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
 )]
 pub enum MarkPlace {
     /// Proposal message of a round.

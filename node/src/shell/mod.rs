@@ -26,6 +26,7 @@ mod serve;
 mod slots;
 mod submit;
 mod telemetry;
+mod threads;
 mod view;
 
 pub use backend::NodeBackend;

@@ -1,23 +1,18 @@
 //! Starts one node from an opened home, and stops it.
 
 use super::backend::{Inner, NodeBackend};
-use super::core_loop::{self, Gauges, Mailboxes, Retention};
-use super::network::{Inbound, Peers};
-use super::panics::PanicWatch;
+use super::network::Inbound;
 use super::policy::ValidatorPolicy;
-use super::release::{Outward, Releaser};
+use super::release::Outward;
 use super::serve::Server;
 use super::slots::Slots;
 use super::submit::Submitter;
-use super::view::View;
-use super::{clock, executor, recover, telemetry};
+use super::{recover, telemetry, threads};
 use crate::config::{Config, IndexTransactions};
-use crate::core::{Core, Known, SigningGate};
-use crate::disk::{CommitError, Committer, CommitterHandle, RealDisk};
+use crate::disk::{Committer, RealDisk};
 use crate::error::{ExitCode, OperatorError};
 use crate::home::HomeLock;
 use crate::index::Index;
-use crate::limits::{CORE_BULK_MAX, CORE_URGENT_MAX, EXECUTE_QUEUE_MAX, KEPT_HEIGHTS_MIN};
 use crate::provision::OpenedHome;
 use crate::rpc::{Doors, RpcLimits};
 use rota_p2p::{Multiaddr, NetworkHandle};
@@ -26,7 +21,7 @@ use rota_types::{Genesis, ValidatorKey, ValidatorSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A node that runs until it is shut down or fails.
@@ -129,19 +124,6 @@ fn network_error(error: &rota_p2p::P2pError) -> OperatorError {
         .hint("rota start --instance 2 shifts every port, or set --p2p.listen")
 }
 
-fn thread_error(error: std::io::Error) -> OperatorError {
-    OperatorError::new(ExitCode::Io, "the system gives no thread").cause(error)
-}
-
-fn commit_failure(error: &CommitError) -> OperatorError {
-    let message = if error.is_full() {
-        "the disk is full: this node stopped acknowledging and voting"
-    } else {
-        "cannot write to disk: this node stopped acknowledging and voting"
-    };
-    OperatorError::new(ExitCode::Io, message).cause(error).hint(error.hint())
-}
-
 /// Starts the node of an opened home.
 ///
 /// # Errors
@@ -203,82 +185,26 @@ impl Parts {
         events: rota_p2p::NetworkEvents,
     ) -> Result<RunningNode, OperatorError> {
         let Self { config, genesis, validators, stores, index, network, validator } = self;
-        let recover::Opened { pipeline, reader, guard, restored, seed } = stores;
-        let gate = match (guard, opened.keys.validator_signer(), opened.keys.seal) {
-            (Some(guard), Some(signer), Some(seal)) => SigningGate::new(signer, seal, guard),
-            _ => SigningGate::closed(),
-        };
-        let me = gate.validator();
-        let view = Arc::new(View::new(Arc::clone(&genesis), validators, seed));
-        let (urgent, urgent_rx) = mpsc::channel(CORE_URGENT_MAX);
-        let (bulk, bulk_rx) = mpsc::channel(CORE_BULK_MAX);
-        let (failure_tx, failure) = watch::channel(None);
-        let watch = |thread| PanicWatch::new(thread, failure_tx.clone());
-        let (executed_tx, executed) = mpsc::channel(EXECUTE_QUEUE_MAX.saturating_add(2));
-        let execute = executor::spawn(restored.executor.clone(), executed_tx, watch("execution"))
-            .map_err(thread_error)?;
-        let rule = |error: rota_types::TypesError| {
-            OperatorError::new(ExitCode::Config, "genesis breaks a rule").cause(error)
-        };
-        let remembered = Arc::clone(&view);
-        let known: Known = Arc::new(move |id| remembered.recent.place(id).is_some());
-        let (core, first) =
-            Core::new(clock::now(), Arc::clone(&genesis), gate, known, restored).map_err(rule)?;
-        let (peers, waiting, verdicts) =
-            (Arc::new(Peers::default()), Arc::default(), Arc::default());
-        let releaser = Releaser {
+        let reader = stores.reader.clone();
+        let threads = threads::spawn(threads::Plan {
+            genesis: &genesis,
+            validators,
+            stores,
+            keys: opened.keys,
+            keep_bytes: config.disk.keep.0,
+            index: Arc::clone(&index),
             network: network.clone(),
-            peers: Arc::clone(&peers),
-            view: Arc::clone(&view),
-            waiting: Arc::clone(&waiting),
-            verdicts: Arc::clone(&verdicts),
-            execute,
-            ledger: reader.clone(),
-            core: urgent.clone(),
-            index: index_writer(Arc::clone(&index)).map_err(thread_error)?,
-            fatal: fatal(failure_tx.clone()),
-            _watch: watch("commit"),
-            runtime: tokio::runtime::Handle::current(),
-            chain_id: genesis.chain_id,
-        };
-        let core_watch = watch("core");
-        let committer = Committer::spawn(
-            pipeline,
-            move |outward| releaser.release(outward),
-            move |error| {
-                tracing::error!(%error, "nothing is committed any more");
-                failure_tx.send_replace(Some(commit_failure(&error)));
-            },
-        )
-        .map_err(thread_error)?;
-        let gauges = Gauges { ticked: Arc::default(), best_peer: Arc::default() };
-        let retention = Retention {
-            bytes_max: config.disk.keep.0,
-            heights_min: genesis.validity_slots_max.max(KEPT_HEIGHTS_MIN),
-        };
-        let mailboxes = Mailboxes { executed, urgent: urgent_rx, bulk: bulk_rx };
-        let handle: CommitterHandle<Outward> = committer.handle();
-        let core = core_loop::spawn(
-            core,
-            first,
-            mailboxes,
-            handle.clone(),
-            gauges.clone(),
-            retention,
-            core_watch,
-        )
-        .map_err(thread_error)?;
-        let server =
-            Arc::new(Server::new(Slots::new(genesis.chain_id, reader.clone()), Arc::clone(&view)));
-        let chain_id = genesis.chain_id;
+        })?;
+        let slots = |reader| Slots::new(genesis.chain_id, reader);
+        let server = Server::new(slots(reader.clone()), Arc::clone(&threads.view));
         let inbound = Inbound {
-            chain_id,
+            chain_id: genesis.chain_id,
             network: network.clone(),
-            peers,
-            verdicts,
-            urgent,
-            bulk: bulk.clone(),
-            server,
+            peers: threads.peers,
+            verdicts: threads.verdicts,
+            urgent: threads.urgent,
+            bulk: threads.bulk.clone(),
+            server: Arc::new(server),
         };
         let peers_file = opened.home.peers_file();
         let tasks = vec![
@@ -286,28 +212,27 @@ impl Parts {
             tokio::spawn(super::network::save_peers(network.clone(), peers_file)),
         ];
         let listen = network.listen_addresses().await;
-        let api = NodeBackend {
-            inner: Arc::new(Inner {
-                submitter: Submitter {
-                    rollups: Rollups::from_genesis(&genesis),
-                    genesis,
-                    bulk,
-                    waiting,
-                    next_token: AtomicU64::new(1),
-                },
-                slots: Slots::new(chain_id, reader),
-                view,
-                index: Some(index),
-                network: network.clone(),
-                committer: handle,
-                prometheus: telemetry::prometheus(),
-                me,
-                validator,
-                listen: listen.iter().map(ToString::to_string).collect(),
-                best_peer: gauges.best_peer,
-                ticked: gauges.ticked,
-            }),
+        let inner = Inner {
+            slots: slots(reader),
+            submitter: Submitter {
+                rollups: Rollups::from_genesis(&genesis),
+                genesis,
+                bulk: threads.bulk,
+                waiting: threads.waiting,
+                next_token: AtomicU64::new(1),
+            },
+            view: threads.view,
+            index: Some(index),
+            network: network.clone(),
+            committer: threads.committer.handle(),
+            prometheus: telemetry::prometheus(),
+            me: threads.me,
+            validator,
+            listen: listen.iter().map(ToString::to_string).collect(),
+            best_peer: threads.gauges.best_peer,
+            ticked: threads.gauges.ticked,
         };
+        let api = NodeBackend { inner: Arc::new(inner) };
         let (stop, stopped) = watch::channel(false);
         let bound = doors.bound();
         let doors = doors.serve(api.clone(), RpcLimits::from(&config.rpc), stopped);
@@ -315,38 +240,14 @@ impl Parts {
             api,
             http: bound.http,
             metrics: bound.metrics,
-            failure,
+            failure: threads.failure,
             stop,
             doors: Some(doors),
-            core: Some(core),
-            committer: Some(committer),
+            core: Some(threads.core),
+            committer: Some(threads.committer),
             network: Some(network),
             tasks,
             _lock: opened.lock,
         })
     }
-}
-
-/// Ends the node for good: exit 86.
-fn fatal(failure: watch::Sender<Option<OperatorError>>) -> Box<dyn Fn(String) + Send> {
-    Box::new(move |reason| {
-        tracing::error!(reason, "SAFETY STOP: this node signs nothing any more");
-        failure.send_replace(Some(OperatorError::safety(reason)));
-    })
-}
-
-/// The thread that writes the index, off every critical path; a slot it misses is taken in at the next start.
-fn index_writer(
-    index: Arc<Index>,
-) -> std::io::Result<std::sync::mpsc::SyncSender<rota_sequencer::execution::ExecutedRecord>> {
-    let (sender, receiver) = std::sync::mpsc::sync_channel(super::release::INDEX_QUEUE_MAX);
-    std::thread::Builder::new().name("rota-index".to_owned()).spawn(move || {
-        while let Ok(record) = receiver.recv() {
-            if let Err(error) = index.apply(&recover::indexed(&record)) {
-                tracing::warn!(%error, "the index is behind; the next start builds it again");
-                return;
-            }
-        }
-    })?;
-    Ok(sender)
 }
