@@ -189,7 +189,9 @@ impl Summary {
             .sum();
         summary.offered_tx_s = due as f64 / window.seconds().max(1e-9);
         summary.offered_mb_s = summary.offered_tx_s * mb_per_tx;
-        summary.committed_tx_s = committed_tx_s(trace, window);
+        // A node that was killed forgets when it learned of slots; then the average must do.
+        let average = summary.committed_txs as f64 / window.seconds().max(1e-9);
+        summary.committed_tx_s = committed_tx_s(trace, window).unwrap_or(average);
         summary.committed_mb_s = summary.committed_tx_s * mb_per_tx;
         summary.latencies(offered, trace, window);
         summary.costs(costs, window);
@@ -299,7 +301,7 @@ fn first_ordered(trace: &Trace) -> BTreeMap<u64, u64> {
 
 /// Transactions of the load in slots ordered in the window, but for the first such slot, over the time between the
 /// first and the last: whole slots only, or twelve-second slots would be counted or not by chance.
-fn committed_tx_s(trace: &Trace, window: Window) -> f64 {
+fn committed_tx_s(trace: &Trace, window: Window) -> Option<f64> {
     let mut per_height: BTreeMap<u64, u64> = BTreeMap::new();
     for stream in trace.longest_streams().values() {
         for tx in stream.iter().filter(|tx| tx.number.is_some()) {
@@ -307,16 +309,20 @@ fn committed_tx_s(trace: &Trace, window: Window) -> f64 {
             *count = count.saturating_add(1);
         }
     }
-    let mut inside: Vec<(u64, u64)> = first_ordered(trace)
+    let times = first_ordered(trace);
+    if per_height.keys().any(|height| !times.contains_key(height)) {
+        return None;
+    }
+    let mut inside: Vec<(u64, u64)> = times
         .into_iter()
         .map(|(height, at)| (micros(at), height))
         .filter(|(at, _)| window.contains(*at))
         .collect();
     inside.sort_unstable();
-    let (Some((first, _)), Some((last, _))) = (inside.first(), inside.last()) else { return 0.0 };
+    let ((first, _), (last, _)) = (inside.first()?, inside.last()?);
     let txs: u64 = inside.iter().skip(1).filter_map(|(_, height)| per_height.get(height)).sum();
     let span = last.saturating_sub(*first) as f64 / 1e6;
-    if span > 0.0 { txs as f64 / span } else { 0.0 }
+    (span > 0.0).then(|| txs as f64 / span)
 }
 
 impl fmt::Display for Summary {

@@ -53,7 +53,9 @@ struct Open {
 /// Asks all nodes how far they are.
 pub struct Watcher {
     doors: Vec<Door>,
-    last: Heads,
+    /// Highest slot and height that anyone answered so far: at times nobody does.
+    slot: u64,
+    height: u64,
     open: Vec<Open>,
     done: Vec<Recovery>,
     guard_evidence: BTreeMap<String, Vec<String>>,
@@ -65,7 +67,8 @@ impl Watcher {
     pub fn new(doors: Vec<Door>) -> Self {
         Self {
             doors,
-            last: Heads::default(),
+            slot: 0,
+            height: 0,
             open: Vec::new(),
             done: Vec::new(),
             guard_evidence: BTreeMap::new(),
@@ -89,9 +92,14 @@ impl Watcher {
                 self.take(&mut heads, name, status);
             }
         }
+        self.seen(&heads);
         self.close(&heads);
-        self.last = heads.clone();
         heads
+    }
+
+    fn seen(&mut self, heads: &Heads) {
+        self.slot = self.slot.max(heads.slot);
+        self.height = heads.executed.values().copied().fold(self.height, u64::max);
     }
 
     fn take(&mut self, heads: &mut Heads, name: String, status: Status) {
@@ -104,10 +112,10 @@ impl Watcher {
 
     /// A node was hurt by `what` and goes on from now.
     pub fn released(&mut self, node: &str, what: &str) {
-        let above = self.last.executed.values().max().copied().unwrap_or(0);
+        let (above, from_slot) = (self.height, self.slot);
         let (node, what) = (node.to_owned(), what.to_owned());
         self.open.retain(|open| open.node != node);
-        self.open.push(Open { node, what, from_slot: self.last.slot, above });
+        self.open.push(Open { node, what, from_slot, above });
     }
 
     /// A node is hurt (again): what it was recovering from is not measured.
@@ -155,7 +163,9 @@ mod tests {
     #[test]
     fn a_recovery_ends_when_the_node_is_at_a_new_height_with_the_others() {
         let mut watcher = Watcher::new(vec![]);
-        watcher.last = heads(10, &[("v1", 8), ("v2", 5)]);
+        watcher.seen(&heads(10, &[("v1", 8), ("v2", 5)]));
+        // Nobody answers after a kill of all.
+        watcher.seen(&Heads::default());
         watcher.released("v2", "kill");
         watcher.close(&heads(11, &[("v1", 9), ("v2", 8)]));
         assert!(watcher.recoveries().0.is_empty());
