@@ -9,6 +9,9 @@ use rota_testnet::run::{Options, Report, run};
 use rota_testnet::world::WorldKind;
 use std::path::PathBuf;
 
+/// Nodes of two runs at once would starve each other on a small machine, and time out.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// `rota` of the build folder that this test is in.
 fn rota() -> Option<PathBuf> {
     let own = std::env::current_exe().unwrap();
@@ -22,6 +25,7 @@ async fn holds(name: &str, text: &str) -> Option<Report> {
         eprintln!("skipped {name}: no binary rota in the build folder; cargo build --bin rota");
         return None;
     };
+    let _turn = ONE_AT_A_TIME.lock().await;
     let manifest = Manifest::parse(text).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let options = Options {

@@ -14,6 +14,7 @@ use rota_node::provision::{
 use rota_types::{Genesis, RollupId, TimestampMs};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// First of the rollups that a run registers.
 const FIRST_ROLLUP: u64 = 70_001;
@@ -196,14 +197,22 @@ fn shifted(text: &str, name: &str) -> String {
     out
 }
 
+/// Ports that this process has looked at.
+static PORTS_TRIED: AtomicU32 = AtomicU32::new(0);
+
 /// Nodes on loopback at ports that are free now.
 ///
 /// Below the range from which the system takes ports for outgoing connections: else one of those may sit on the port of
 /// a node that is down when it is to be started again.
 fn loopback(names: &[(String, bool)]) -> Result<Vec<NodePlan>, TestnetError> {
     let mut held = Vec::new();
-    let start = std::process::id().wrapping_mul(31).checked_rem(8_000).unwrap_or(0);
-    let mut candidates = (start..start.saturating_add(4_000)).map(|n| n.saturating_add(20_000));
+    let start = std::process::id().wrapping_mul(31);
+    // Two networks of one process never look at the same port: both would find it free.
+    let mut candidates = std::iter::from_fn(|| {
+        let turn = PORTS_TRIED.fetch_add(1, Ordering::Relaxed);
+        Some(start.wrapping_add(turn).checked_rem(12_000).unwrap_or(0).saturating_add(20_000))
+    })
+    .take(4_000);
     let mut free = || -> Result<SocketAddr, TestnetError> {
         let bound = candidates.by_ref().find_map(|port| {
             let port = u16::try_from(port).ok()?;
