@@ -12,7 +12,9 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Libraries that are quieter than our own code.
-const QUIET: &str = "arc_malachitebft_core_consensus=warn,arc_malachitebft_core_driver=warn,\
+///
+/// Its warnings about a value that is invalid now and valid later are how a timely check is told to it, by design.
+const QUIET: &str = "arc_malachitebft_core_consensus=error,arc_malachitebft_core_driver=warn,\
                      arc_malachitebft_core_votekeeper=warn,arc_malachitebft_core_state_machine=warn";
 
 /// Starts logging for the whole process. A second call changes nothing.

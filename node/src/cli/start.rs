@@ -72,6 +72,7 @@ pub async fn run(args: StartArgs) -> Result<(), OperatorError> {
     let opened = OpenedHome::open(home, args.flags.given, args.instance, password)?;
     super::log::start(&opened.config.config.log)?;
     if args.dry_run {
+        shell::check(&opened)?;
         output::note(format!("{} is ready to start", opened.home.root().display()));
         return Ok(());
     }

@@ -192,7 +192,7 @@ fn outcome(statuses: &[TransactionStatus], wait: Level) -> Result<(), OperatorEr
         let message =
             format!("{late} of {} transactions are not {} yet", statuses.len(), level_name(wait));
         return Err(OperatorError::new(ExitCode::TryAgain, message)
-            .hint("rota tx follow ID, or send the same file again: each is ordered once"));
+            .hint("rota tx follow ID; sending again is safe with the --valid-until of the first time, else it is another transaction"));
     }
     Ok(())
 }

@@ -31,5 +31,5 @@ mod view;
 
 pub use backend::NodeBackend;
 pub use clock::now;
-pub use run::{RunningNode, run_node};
+pub use run::{RunningNode, check, run_node};
 pub use telemetry::prometheus;

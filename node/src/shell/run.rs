@@ -124,6 +124,29 @@ fn network_error(error: &rota_p2p::P2pError) -> OperatorError {
         .hint("rota start --instance 2 shifts every port, or set --p2p.listen")
 }
 
+/// Checks what [`run_node`] would stumble over, without opening a socket or writing anything.
+///
+/// # Errors
+/// Config, for addresses or a genesis that breaks a rule; safety stop, for a guard that cannot be read.
+pub fn check(opened: &OpenedHome) -> Result<(), OperatorError> {
+    opened.genesis.validate().map_err(|error| {
+        OperatorError::new(ExitCode::Config, "genesis breaks a rule").cause(error)
+    })?;
+    p2p_config(&opened.config.config, &opened.genesis, opened)?;
+    if opened.keys.validator_key().is_some() {
+        let disk = RealDisk::shared();
+        crate::guard::read_records(disk.as_ref(), &opened.home.guard_file())?;
+    }
+    Ok(())
+}
+
+/// A key that genesis does not name signs nothing; its operator must hear of it.
+fn warn_of_a_stranger(key: Option<ValidatorKey>, me: Option<ValidatorKey>) {
+    if let (Some(key), None) = (key, me) {
+        tracing::warn!(%key, "this validator key is not in genesis: running as a full node");
+    }
+}
+
 /// Starts the node of an opened home.
 ///
 /// # Errors
@@ -138,6 +161,7 @@ pub async fn run_node(opened: OpenedHome) -> Result<RunningNode, OperatorError> 
     let validators = genesis.validate().map_err(rule)?;
     let key = opened.keys.validator_key();
     let me = key.filter(|key| validators.contains(key));
+    warn_of_a_stranger(key, me);
     let p2p = p2p_config(&config, &genesis, &opened)?;
     let stores = {
         let (home, genesis) = (opened.home.clone(), Arc::clone(&genesis));

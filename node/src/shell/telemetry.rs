@@ -6,6 +6,14 @@ use crate::core::Notice;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
 
+/// Counters that stay at zero on a healthy node.
+const ALARMS: [&str; 4] = [
+    "rota_guard_refusals_total",
+    "rota_consensus_alarms_total",
+    "rota_consensus_evidence_total",
+    "rota_validator_offences_total",
+];
+
 /// The process's one metrics recorder; nodes that share a process share the page.
 ///
 /// # Panics
@@ -14,9 +22,14 @@ pub fn prometheus() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE
         .get_or_init(|| {
-            PrometheusBuilder::new()
+            let handle = PrometheusBuilder::new()
                 .install_recorder()
-                .expect("no other recorder is installed in this process")
+                .expect("no other recorder is installed in this process");
+            // What operators alarm on is there from the start: a step from absent to 1 is no increase.
+            for name in ALARMS {
+                metrics::counter!(name).increment(0);
+            }
+            handle
         })
         .clone()
 }
