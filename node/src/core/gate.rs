@@ -73,7 +73,13 @@ impl SigningGate {
             Decision::Same => Some(keys),
             Decision::Conflict { existing } => {
                 self.refused = self.refused.saturating_add(1);
-                tracing::warn!(?mark, ?existing, "the guard refused a signature");
+                match (mark, existing) {
+                    // Asked again for a batch acknowledged long ago: its digest is no longer kept.
+                    (GuardMark::Ack { .. }, None) => {
+                        tracing::debug!(?mark, "not acknowledged again")
+                    }
+                    _ => tracing::warn!(?mark, ?existing, "the guard refused a signature"),
+                }
                 None
             }
         }

@@ -56,7 +56,7 @@ pub(super) fn open(
     key: Option<ValidatorKey>,
 ) -> Result<Opened, OperatorError> {
     let salt = u64::from_le_bytes(random()?);
-    let (ledger, report) =
+    let (mut ledger, report) =
         Ledger::open(Arc::clone(disk), &home.ledger_folder(), genesis.hash(), salt)?;
     if let Some(torn) = &report.torn {
         tracing::warn!(?torn, "a torn tail of the ledger was cut off");
@@ -77,7 +77,12 @@ pub(super) fn open(
     };
     let reader = ledger.reader();
     let slots = Slots::new(genesis.chain_id, reader.clone());
-    let executor = execute_again(&slots, genesis)?;
+    let (executor, outcomes) = execute_again(&slots, genesis)?;
+    // A crash between decision and outcome leaves a height without one: doors and peers read it from the ledger.
+    for record in outcomes {
+        ledger.append_header(record.header.height, &record.to_bytes())?;
+    }
+    ledger.sync()?;
     let (sealed, unsealed) = seals_of(&slots, executor.height())?;
     let recent = recent_ids(&slots, genesis, &executor)?;
     let next = executor.height().next();
@@ -101,8 +106,11 @@ pub(super) fn open(
     Ok(Opened { pipeline, reader, guard, restored, seed })
 }
 
-/// The state after the newest slot: from the last checkpoint, then slot by slot.
-fn execute_again(slots: &Slots, genesis: &Arc<Genesis>) -> Result<Executor, OperatorError> {
+/// The state after the newest slot: from the last checkpoint, then slot by slot; and the outcomes that the ledger lacks.
+fn execute_again(
+    slots: &Slots,
+    genesis: &Arc<Genesis>,
+) -> Result<(Executor, Vec<ExecutedRecord>), OperatorError> {
     let refuse = |error: &dyn std::fmt::Display| {
         OperatorError::new(ExitCode::Io, "the ledger does not execute to what it says")
             .cause(error)
@@ -123,17 +131,22 @@ fn execute_again(slots: &Slots, genesis: &Arc<Genesis>) -> Result<Executor, Oper
         executor.load_window(&record).map_err(|error| refuse(&error))?;
     }
     let tip = ledger.tip().unwrap_or(Height::GENESIS);
+    let mut outcomes = Vec::new();
     while executor.height() < tip {
         let height = executor.height().next();
         let decided = slots.decided_slot(height).map_err(|error| broken(&error))?;
-        let executed = match slots.executed(height) {
-            Ok(record) => executor.replay(&decided, &record),
-            Err(SlotError::Absent(_)) => executor.execute(&decided),
+        match slots.executed(height) {
+            Ok(record) => {
+                executor.replay(&decided, &record).map_err(|error| refuse(&error))?;
+            }
+            Err(SlotError::Absent(_)) => {
+                let executed = executor.execute(&decided).map_err(|error| refuse(&error))?;
+                outcomes.push(executed.record);
+            }
             Err(error) => return Err(broken(&error)),
-        };
-        executed.map_err(|error| refuse(&error))?;
+        }
     }
-    Ok(executor)
+    Ok((executor, outcomes))
 }
 
 /// The newest height up to which all are sealed, and the unsealed headers above it, as far back as is looked.
