@@ -34,7 +34,7 @@ use rota_keystore::KeystoreState;
 use rota_sequencer::admission::Rollups;
 use rota_sequencer::catchup::{self, CatchUp};
 use rota_sequencer::execution::{Assembly, DecidedSlot, DecidedTips, Executor, OrderState};
-use rota_sequencer::lanes::{self as lane, LaneTerms, Lanes, LanesConfig};
+use rota_sequencer::lanes::{self as lane, Lanes, LanesConfig};
 use rota_sequencer::mempool::{self, Mempool, MempoolConfig};
 use rota_sequencer::seals::{self, Seals};
 use rota_sequencer::slot::{Parent, SlotDesk, Work};
@@ -204,7 +204,7 @@ impl Core {
         self.wals = restored.wals;
         self.vote_marks = restored.vote_marks;
         let recovered = lane::Recovered {
-            terms: lane_terms(&self.order),
+            terms: self.order.terms(),
             decided: Vec::new(),
             batches: restored.undecided,
             own_marks: restored.own_marks,
@@ -444,19 +444,4 @@ fn catch_up(
         unsealed,
     };
     CatchUp::new(config, start)
-}
-
-/// Terms of all lanes after an executed slot.
-fn lane_terms(order: &OrderState) -> Vec<LaneTerms> {
-    let terms = |(lane, state): (&ValidatorKey, &rota_sequencer::execution::LaneState)| {
-        let share = order.share(lane);
-        LaneTerms {
-            incarnation: state.tip.position.incarnation,
-            closed: state.closed,
-            slot_bytes_max: share.bytes,
-            slot_txs_max: share.txs,
-            tip: state.tip,
-        }
-    };
-    order.lanes().map(terms).collect()
 }

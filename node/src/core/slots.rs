@@ -1,6 +1,6 @@
 //! From a decision to a sealed header: gather bodies, record, execute, seal.
 
-use super::{Core, Effect, FrameClass, Notice, Todo, lane_terms};
+use super::{Core, Effect, FrameClass, Notice, Todo};
 use crate::limits::{STORED_DIGESTS_MAX, UNSEALED_KEPT_MAX};
 use bytes::Bytes;
 use rota_sequencer::catchup;
@@ -105,7 +105,7 @@ impl Core {
         self.order = Arc::clone(&executed.order);
         let order = Arc::clone(&self.order);
         self.evidence.retain(|item| order.accepts(item, &self.validators));
-        let terms = lane_terms(&self.order);
+        let terms = self.order.terms();
         self.todo.push_back(Todo::Lanes(lane::Event::Executed { terms }));
         self.todo.push_back(Todo::Driver(rota_consensus::Event::Executed {
             height,

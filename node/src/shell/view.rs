@@ -90,7 +90,6 @@ pub(super) struct State {
     pub(super) unsealed: BTreeMap<Height, KeystoreState>,
     pub(super) sealed_state: Option<SealedState>,
     pub(super) evidence: Vec<String>,
-    pub(super) alarms: Vec<String>,
     pub(super) guard_refusals: u64,
 }
 
@@ -142,7 +141,6 @@ impl View {
                 unsealed,
                 sealed_state: seed.sealed_state,
                 evidence: Vec::new(),
-                alarms: Vec::new(),
                 guard_refusals: 0,
             }),
             head: watch::channel(seed.head).0,
@@ -202,12 +200,12 @@ impl View {
             }
             Notice::Executed(executed) => self.on_executed(*executed),
             Notice::Sealed { height, header, seal } => self.on_sealed(height, *header, *seal),
-            Notice::NilVote { .. } => {}
+            // Counted and logged by `telemetry`; nothing here asks for them.
+            Notice::NilVote { .. } | Notice::Alarm { .. } => {}
             Notice::GuardRefused => self.write().guard_refusals += 1,
             Notice::Evidence { culprit, what } => {
                 self.write().evidence.push(format!("{culprit}: {what}"));
             }
-            Notice::Alarm { what } => self.write().alarms.push(what),
         }
     }
 
