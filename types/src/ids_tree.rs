@@ -6,13 +6,14 @@
 //! compute: one hash per 16 ids.
 
 use crate::error::TypesError;
-use crate::hash::{Hash, keccak256_concat};
+use crate::hash::{Hash, keccak256, keccak256_all};
 use crate::limits::BATCH_TXS_MAX;
 use crate::tags::Tag;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Children of a node.
 pub const ARITY: usize = 16;
+const NODE_BYTES_MAX: usize = 1 + 32 * ARITY;
 /// Most levels above the leaves: 16⁴ ≥ [`BATCH_TXS_MAX`].
 pub const DEPTH_MAX: usize = 4;
 const _: () = assert!(ARITY.pow(4) >= BATCH_TXS_MAX);
@@ -28,15 +29,17 @@ fn finish(chain_id: u64, count: u32, top: Hash) -> Hash {
     Tag::IdsRoot.digest_parts(chain_id, &[&count.to_le_bytes(), &top.0])
 }
 
-fn node(children: &[Hash]) -> Hash {
-    let mut parts: Vec<&[u8]> = Vec::with_capacity(ARITY.saturating_add(1));
-    parts.push(&[1]);
-    parts.extend(children.iter().map(|child| &child.0[..]));
-    keccak256_concat(&parts)
+/// What a node hashes.
+fn preimage(children: &[Hash]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(NODE_BYTES_MAX);
+    bytes.push(1);
+    bytes
+        .extend_from_slice(children.iter().map(|child| child.0).collect::<Vec<_>>().as_flattened());
+    bytes
 }
 
 fn level_up(level: &[Hash]) -> Vec<Hash> {
-    level.chunks(ARITY).map(node).collect()
+    keccak256_all(&level.chunks(ARITY).map(preimage).collect::<Vec<_>>())
 }
 
 fn top(mut level: Vec<Hash>) -> Hash {
@@ -100,7 +103,7 @@ impl IdsPath {
             }
             let mut children = others.clone();
             children.insert(at % ARITY, hash);
-            hash = node(&children);
+            hash = keccak256(&preimage(&children));
             at /= ARITY;
             width = width.div_ceil(ARITY);
         }
@@ -111,7 +114,6 @@ impl IdsPath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::keccak256;
 
     fn ids(n: u32) -> Vec<Hash> {
         (0..n).map(|i| keccak256(&i.to_le_bytes())).collect()

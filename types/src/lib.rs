@@ -48,7 +48,7 @@ pub use batch::{BatchHeader, LanePosition, SignedBatchHeader};
 pub use commit::CommitCertificate;
 pub use error::TypesError;
 pub use genesis::Genesis;
-pub use hash::{Hash, keccak256};
+pub use hash::{Hash, keccak256, keccak256_all};
 pub use header::SlotHeader;
 pub use ids::{Height, Incarnation, RollupId, Round, Seq, Slot, TimestampMs, Weight};
 pub use keys::{Ed25519Signer, Signature, Signer, ValidatorKey};

@@ -6,7 +6,7 @@
 //! `keccak256(0x00 ‖ id)`, node `keccak256(0x01 ‖ left ‖ right)`, split at the largest power of two below the width).
 
 use crate::error::TypesError;
-use crate::hash::{Hash, keccak256_concat};
+use crate::hash::{Hash, keccak256, keccak256_all, keccak256_concat};
 use crate::ids::RollupId;
 use crate::smt::{SmtProof, SparseTree};
 use crate::tags::Tag;
@@ -86,12 +86,27 @@ impl Namespaces {
     }
 }
 
+fn tagged(tag: u8, hash: &Hash) -> [u8; 33] {
+    let mut bytes = [tag; 33];
+    let [_, rest @ ..] = &mut bytes;
+    *rest = hash.0;
+    bytes
+}
+
+fn joined(left: &Hash, right: &Hash) -> [u8; 65] {
+    let mut bytes = [1; 65];
+    for (to, from) in bytes.iter_mut().skip(1).zip(left.0.iter().chain(&right.0)) {
+        *to = *from;
+    }
+    bytes
+}
+
 fn leaf(id: &Hash) -> Hash {
-    keccak256_concat(&[&[0], &id.0])
+    keccak256(&tagged(0, id))
 }
 
 fn node(left: &Hash, right: &Hash) -> Hash {
-    keccak256_concat(&[&[1], &left.0, &right.0])
+    keccak256(&joined(left, right))
 }
 
 /// Largest power of two strictly below `width` (≥ 2).
@@ -102,19 +117,19 @@ const fn split(width: u64) -> u64 {
     }
 }
 
-/// Root over ids; zero for none.
+/// Root over ids; zero for none. Level by level, an odd last node going up as it is: the same tree as the split above.
 #[must_use]
 pub fn list_root(ids: &[Hash]) -> Hash {
-    match ids {
-        [] => Hash::ZERO,
-        [id] => leaf(id),
-        _ => {
-            let width = u64::try_from(ids.len()).unwrap_or(u64::MAX);
-            let at = usize::try_from(split(width)).unwrap_or(1);
-            let (left, right) = ids.split_at_checked(at).unwrap_or((ids, &[]));
-            node(&list_root(left), &list_root(right))
-        }
+    let leaves: Vec<[u8; 33]> = ids.iter().map(|id| tagged(0, id)).collect();
+    let mut level = keccak256_all(&leaves);
+    while level.len() > 1 {
+        let (pairs, odd) = level.as_chunks::<2>();
+        let nodes: Vec<[u8; 65]> = pairs.iter().map(|[left, right]| joined(left, right)).collect();
+        let mut above = keccak256_all(&nodes);
+        above.extend_from_slice(odd);
+        level = above;
     }
+    level.first().copied().unwrap_or_default()
 }
 
 /// Proof that ids stand at `start..start + n` of a list: roots of the subtrees outside, left to right.

@@ -4,7 +4,7 @@
 //! transaction is hashed once, for its id.
 
 use crate::error::TypesError;
-use crate::hash::{Hash, keccak256};
+use crate::hash::{Hash, keccak256, keccak256_all};
 use crate::ids::{RollupId, Slot};
 use crate::limits::{BATCH_TXS_MAX, TX_BYTES_MAX, TX_OVERHEAD_BYTES};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -106,7 +106,13 @@ impl TransactionList {
         if left != 0 {
             return Err(TypesError::TrailingBytes { count: left });
         }
-        Ok(Self { bytes, entries })
+        let mut list = Self { bytes, entries };
+        let encodings: Vec<&[u8]> = list.entries.iter().map(|entry| list.encoding(entry)).collect();
+        let ids = keccak256_all(&encodings);
+        for (entry, id) in list.entries.iter_mut().zip(ids) {
+            entry.id = id;
+        }
+        Ok(list)
     }
 
     /// Builds a list from encoded transactions, each of which must itself be one transaction.
@@ -241,8 +247,12 @@ impl TransactionList {
             rollup: entry.rollup,
             valid_until_slot: entry.valid_until_slot,
             id: entry.id,
-            bytes: self.bytes.get(range(entry)).unwrap_or_default(),
+            bytes: self.encoding(entry),
         }
+    }
+
+    fn encoding(&self, entry: &Entry) -> &[u8] {
+        self.bytes.get(range(entry)).unwrap_or_default()
     }
 }
 
@@ -268,6 +278,7 @@ impl Cursor<'_> {
         self.take().map(u32::from_le_bytes)
     }
 
+    /// Where the next transaction stands; its id is for the caller, who hashes all of them together.
     fn transaction(&mut self) -> Result<Entry, TypesError> {
         let start = self.at;
         let rollup = RollupId(u64::from_le_bytes(self.take()?));
@@ -278,21 +289,15 @@ impl Cursor<'_> {
             return Err(TypesError::TooLarge { limit: TX_BYTES_MAX, found });
         }
         let end = start.saturating_add(found);
-        let bytes = self.bytes.get(start..end).ok_or_else(|| TypesError::Undecodable {
-            reason: "a payload that ends early".into(),
-        })?;
+        if end > self.bytes.len() {
+            return Err(TypesError::Undecodable { reason: "a payload that ends early".into() });
+        }
         self.at = end;
         let at = |n: usize| {
             u32::try_from(n)
                 .map_err(|_| TypesError::TooLarge { limit: u32::MAX as usize, found: n })
         };
-        Ok(Entry {
-            start: at(start)?,
-            end: at(end)?,
-            rollup,
-            valid_until_slot,
-            id: keccak256(bytes),
-        })
+        Ok(Entry { start: at(start)?, end: at(end)?, rollup, valid_until_slot, id: Hash::ZERO })
     }
 }
 

@@ -1,5 +1,11 @@
 //! keccak256, the one hash of the protocol: everything another chain may check is under it.
 
+mod many;
+#[cfg(target_arch = "x86_64")]
+mod permutation;
+
+pub use many::keccak256_all;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use keccak_asm::Digest as _;
 
