@@ -102,8 +102,6 @@ pub const HEIGHTS_KEPT_MAX: usize = 4096;
 pub const LANE_TIMES_MAX: usize = 8192;
 /// Slots whose parsed transactions are kept for pages and proofs.
 pub const PARSED_SLOTS_MAX: usize = 4;
-/// Shards of the window of recent ids: doors look up while execution writes.
-pub const RECENT_SHARDS: usize = 64;
 /// How old the core's last tick may be before `/livez` fails.
 pub const LIVE_AGE_MS_MAX: u64 = 10_000;
 /// Slots looked through for one page of a rollup's transactions.

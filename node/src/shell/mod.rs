@@ -18,7 +18,6 @@ mod network;
 mod panics;
 mod policy;
 mod read;
-mod recent;
 mod recover;
 mod release;
 mod run;

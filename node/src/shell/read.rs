@@ -12,10 +12,12 @@ use rota_types::{
 };
 
 impl Inner {
-    /// Where a transaction was ordered: the recent window, then the index.
+    /// Where a transaction was ordered: the replay window, then the index.
     fn ordered_place(&self, id: &Hash) -> Result<Option<(Height, u32)>, ApiError> {
-        if let Some(place) = self.view.recent.place(id) {
-            return Ok(Some(place));
+        if let Some(place) = self.view.window.place_of(id) {
+            // The window may hold ids of a slot whose execution is not over.
+            let executed = place.height <= self.view.head().executed;
+            return Ok(executed.then_some((place.height, place.index)));
         }
         let (Some(index), Some(prefix)) = (&self.index, id.0.first_chunk::<16>()) else {
             return Ok(None);

@@ -1,6 +1,5 @@
 //! Start-up: opens the stores, executes again what the last checkpoint does not cover, and finds what was in flight.
 
-use super::recent::RecentIds;
 use super::slots::{SlotError, Slots};
 use super::view::{SealedState, Seed, Undecided};
 use crate::api::Head;
@@ -84,7 +83,6 @@ pub(super) fn open(
     }
     ledger.sync()?;
     let (sealed, unsealed) = seals_of(&slots, executor.height())?;
-    let recent = recent_ids(&slots, genesis, &executor)?;
     let next = executor.height().next();
     let wals = wals(&mut wal, next)?;
     // Reading made the highest log the current one: open them again and go on with the next height's.
@@ -101,7 +99,7 @@ pub(super) fn open(
         lookup_salt: random()?,
         executor,
     };
-    let seed = seed(&slots, &restored, recent)?;
+    let seed = seed(&slots, &restored)?;
     let pipeline = Pipeline::new(ledger, wal, guard_log);
     Ok(Opened { pipeline, reader, guard, restored, seed })
 }
@@ -168,30 +166,6 @@ fn seals_of(slots: &Slots, tip: Height) -> Result<(Height, Vec<SlotHeader>), Ope
     Ok((sealed, unsealed))
 }
 
-fn add_recent(recent: &RecentIds, record: &ExecutedRecord) {
-    let skipped = record.skips.iter().map(|(index, _)| *index);
-    let header = &record.header;
-    recent.add(header.height, header.slot, record.prefixes.clone(), skipped);
-}
-
-fn recent_ids(
-    slots: &Slots,
-    genesis: &Genesis,
-    executor: &Executor,
-) -> Result<RecentIds, OperatorError> {
-    let recent = RecentIds::new(genesis.validity_slots_max);
-    let Some(mut height) = executor.window().first_height() else { return Ok(recent) };
-    while height <= executor.height() {
-        match slots.executed(height) {
-            Ok(record) => add_recent(&recent, &record),
-            Err(SlotError::Absent(_)) => {}
-            Err(error) => return Err(broken(&error)),
-        }
-        height = height.next();
-    }
-    Ok(recent)
-}
-
 fn undecided(reader: &LedgerReader, chain_id: u64) -> Vec<Arc<Batch>> {
     let batch = |digest: &Hash| {
         let stored = reader.batch(digest).ok().flatten()?;
@@ -240,7 +214,7 @@ fn vote_marks_at(guard: &Guard, height: Height) -> Vec<Mark> {
     guard.marks().votes_at(height).map(mark).collect()
 }
 
-fn seed(slots: &Slots, restored: &Restored, recent: RecentIds) -> Result<Seed, OperatorError> {
+fn seed(slots: &Slots, restored: &Restored) -> Result<Seed, OperatorError> {
     let executor = &restored.executor;
     let height = executor.height();
     let sealed_state = if restored.sealed == height && height > Height::GENESIS {
@@ -259,7 +233,6 @@ fn seed(slots: &Slots, restored: &Restored, recent: RecentIds) -> Result<Seed, O
         keystore: executor.keystore().clone(),
         head: Head { decided: height, executed: height, sealed: restored.sealed },
         sealed_state,
-        recent,
         undecided: restored.undecided.iter().map(|batch| Undecided::of(batch)).collect(),
     })
 }

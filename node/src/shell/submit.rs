@@ -52,18 +52,20 @@ impl Submitter {
             .iter()
             .any(|view| view.rollup.is_executed())
             .then(|| node.view.read().keystore.clone());
-        let context = AdmissionContext {
-            chain_id: self.genesis.chain_id,
-            slot: self.genesis.timing().slot_at(clock::now()),
-            validity_slots_max: self.genesis.validity_slots_max,
-            rollups: &self.rollups,
-            known: &|id| node.view.recent.place(id).is_some(),
-            keystore: keystore.as_ref(),
-        };
-        for (index, view) in list.iter().enumerate() {
-            admit(&view, &context).map_err(|refusal| ApiError::Refused { index, refusal })?;
-        }
-        Ok(())
+        let slot = self.genesis.timing().slot_at(clock::now());
+        node.view.window.read(|window| {
+            let context = AdmissionContext {
+                chain_id: self.genesis.chain_id,
+                slot,
+                validity_slots_max: self.genesis.validity_slots_max,
+                rollups: &self.rollups,
+                known: &|id| window.place_of(id).is_some(),
+                keystore: keystore.as_ref(),
+            };
+            list.iter().enumerate().try_for_each(|(index, view)| {
+                admit(&view, &context).map_err(|refusal| ApiError::Refused { index, refusal })
+            })
+        })
     }
 
     /// Gives the list to the own lane and waits for its receipt.

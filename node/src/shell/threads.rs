@@ -59,16 +59,17 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
         _ => SigningGate::closed(),
     };
     let me = gate.validator();
-    let view = Arc::new(View::new(Arc::clone(genesis), validators, seed));
+    let executor = restored.executor.clone();
+    let window = executor.window();
+    let view = Arc::new(View::new(Arc::clone(genesis), validators, window.clone(), seed));
     let (urgent, urgent_rx) = mpsc::channel(CORE_URGENT_MAX);
     let (bulk, bulk_rx) = mpsc::channel(CORE_BULK_MAX);
     let (failed, failure) = watch::channel(None);
     let watch = |thread| PanicWatch::new(thread, failed.clone());
     let (executed_tx, executed) = mpsc::channel(EXECUTE_QUEUE_MAX.saturating_add(2));
-    let execute = executor::spawn(restored.executor.clone(), executed_tx, watch("execution"))
-        .map_err(thread_error)?;
-    let remembered = Arc::clone(&view);
-    let known: Known = Arc::new(move |id| remembered.recent.place(id).is_some());
+    let execute =
+        executor::spawn(executor, executed_tx, watch("execution")).map_err(thread_error)?;
+    let known: Known = Arc::new(move |id| window.place_of(id).is_some());
     let (core, first) =
         Core::new(clock::now(), Arc::clone(genesis), gate, known, restored).map_err(rule)?;
     let peers = Arc::new(Peers::default());

@@ -3,13 +3,13 @@
 //! Written by the commit thread as notices are released, so that nothing is shown before it is durable.
 
 use super::clock;
-use super::recent::RecentIds;
 use crate::api::{Head, LevelTimes};
 use crate::core::Notice;
 use crate::limits::{HEIGHTS_KEPT_MAX, LANE_TIMES_MAX, UNDECIDED_KEPT_MAX};
 use rota_keystore::KeystoreState;
 use rota_sequencer::Batch;
 use rota_sequencer::execution::{ExecutedSlot, OrderState};
+use rota_sequencer::order::WindowReader;
 use rota_types::{
     Genesis, Hash, Height, LanePosition, Round, Seal, Seq, Slot, SlotHeader, TimestampMs,
     ValidatorKey, ValidatorSet,
@@ -54,7 +54,7 @@ impl LaneInfo {
     }
 }
 
-/// Ids of an undecided batch; its body is in the ledger.
+/// Ids of a batch that is not executed yet; its body is in the ledger.
 pub(super) struct Undecided {
     pub(super) position: LanePosition,
     pub(super) digest: Hash,
@@ -98,7 +98,8 @@ pub(super) struct View {
     pub(super) genesis: Arc<Genesis>,
     pub(super) genesis_hash: Hash,
     pub(super) validators: ValidatorSet,
-    pub(super) recent: RecentIds,
+    /// Ids ordered in the validity window, as execution holds them.
+    pub(super) window: WindowReader,
     state: RwLock<State>,
     head: watch::Sender<Head>,
     change: watch::Sender<u64>,
@@ -111,12 +112,16 @@ pub(super) struct Seed {
     pub(super) keystore: KeystoreState,
     pub(super) head: Head,
     pub(super) sealed_state: Option<SealedState>,
-    pub(super) recent: RecentIds,
     pub(super) undecided: Vec<Undecided>,
 }
 
 impl View {
-    pub(super) fn new(genesis: Arc<Genesis>, validators: ValidatorSet, seed: Seed) -> Self {
+    pub(super) fn new(
+        genesis: Arc<Genesis>,
+        validators: ValidatorSet,
+        window: WindowReader,
+        seed: Seed,
+    ) -> Self {
         let mut unsealed = BTreeMap::new();
         if seed.head.sealed < seed.head.executed {
             unsealed.insert(seed.head.executed, seed.keystore.clone());
@@ -125,7 +130,7 @@ impl View {
             genesis_hash: genesis.hash(),
             genesis,
             validators,
-            recent: seed.recent,
+            window,
             state: RwLock::new(State {
                 header_id: seed.header_id,
                 order: seed.order,
@@ -234,11 +239,6 @@ impl View {
             lane.decided.insert(tip.seq, height);
             lane.certified = lane.certified.max(tip.seq);
             lane.trim();
-            let (first, last) = ((tip.lane, Seq(0)), (tip.lane, tip.seq));
-            let done: Vec<_> = state.undecided.range(first..=last).map(|(key, _)| *key).collect();
-            for key in done {
-                state.undecided.remove(&key);
-            }
         }
         drop(state);
         self.head.send_modify(|head| head.decided = head.decided.max(height));
@@ -247,10 +247,10 @@ impl View {
 
     fn on_executed(&self, executed: ExecutedSlot) {
         let height = executed.header.height;
-        let skipped = executed.record.skips.iter().map(|(index, _)| *index);
-        let slot = executed.header.slot;
-        self.recent.add(height, slot, executed.record.prefixes.clone(), skipped);
         let mut state = self.write();
+        for batch in &executed.record.batches {
+            state.undecided.remove(&(batch.position.lane, batch.position.seq));
+        }
         state.header_id = executed.header_id;
         state.order = executed.order;
         state.keystore = executed.keystore.clone();
