@@ -60,6 +60,8 @@ pub const WRITE_CHUNK_BYTES: usize = 256 * 1024;
 pub const WRITE_COALESCE_BYTES: usize = 16 * 1024;
 /// A chunk not written after this time means a reader that has stopped: the stream is reset.
 pub const WRITE_STUCK: Duration = Duration::from_secs(10);
+/// Read from a TCP socket at a time, and held for each connection: 6 MiB for all 96 of them.
+pub const SOCKET_READ_BYTES: usize = 64 * 1024;
 /// A frame begun must be complete after this time: no peer holds a buffer by one byte at a time.
 pub const FRAME_READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Negotiating a stream longer than this is given up.

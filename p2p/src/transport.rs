@@ -8,7 +8,7 @@ use libp2p::{
         upgrade::Version,
     },
     dns,
-    futures::future::Either,
+    futures::{future::Either, io::BufReader},
     identity::Keypair,
     metrics::{BandwidthTransport, Registry},
     noise, quic,
@@ -40,7 +40,9 @@ fn transport(
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(limits::STREAMS_MAX);
     let noise = noise::Config::new(keypair).map_err(|error| P2pError::Key(error.to_string()))?;
+    // Noise reads 8 KiB at a time: eight of them to one call of the system.
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .map(|stream, _| BufReader::with_capacity(limits::SOCKET_READ_BYTES, stream))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
         .multiplex(yamux)

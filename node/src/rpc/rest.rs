@@ -68,13 +68,15 @@ pub(crate) async fn body(gate: &Gate, headers: &HeaderMap, body: Body) -> Result
     if claimed.is_some_and(|claimed| claimed > limit) {
         return Err(DoorError::too_large(limit, claimed));
     }
-    match tokio::time::timeout(gate.limits().body_read_timeout, read(gate, max, body)).await {
+    let claimed = claimed.and_then(|claimed| usize::try_from(claimed).ok()).unwrap_or(0);
+    let read = read(gate, max, claimed, body);
+    match tokio::time::timeout(gate.limits().body_read_timeout, read).await {
         Ok(read) => read,
         Err(_) => Err(DoorError::bad_request("the body took too long")),
     }
 }
 
-async fn read(gate: &Gate, max: usize, body: Body) -> Result<Bytes, DoorError> {
+async fn read(gate: &Gate, max: usize, claimed: usize, body: Body) -> Result<Bytes, DoorError> {
     let mut chunks = body.into_data_stream();
     let mut bytes = BytesMut::new();
     // Taken for what has come, not for what is claimed: claiming costs nothing.
@@ -85,6 +87,10 @@ async fn read(gate: &Gate, max: usize, body: Body) -> Result<Bytes, DoorError> {
             return Err(DoorError::too_large(u64::try_from(max).unwrap_or(u64::MAX), None));
         }
         room.merge(gate.body(chunk.len())?);
+        if bytes.is_empty() {
+            // Address space for the whole claim, which is within `max`: pages are taken as bytes come.
+            bytes.reserve(claimed.max(chunk.len()));
+        }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.freeze())
@@ -196,11 +202,7 @@ async fn submit<B: Backend>(
         deadline: submit::deadline(door.gate.limits(), timeout_ms),
         detail,
     };
-    let mut submitted = door.backend.submit(submission).await?;
-    if !detail {
-        submitted.transactions = Vec::new();
-    }
-    Ok(fresh(&submitted))
+    Ok(fresh(&door.backend.submit(submission).await?))
 }
 
 #[derive(Deserialize)]

@@ -132,9 +132,17 @@ impl Submitter {
         };
         let receipt_hex = hex::encode(encode(&receipt));
         let first_index = receipt.receipt.first_index;
-        let transactions = statuses(node, submission, &receipt, height)?;
+        let transactions = if submission.detail {
+            statuses(node, submission, &receipt, height)?
+        } else {
+            Vec::new()
+        };
         Ok(Submitted {
-            level: transactions.iter().map(|tx| tx.level).min().unwrap_or(Level::Received),
+            level: match height {
+                Some(height) => node.level_of(height),
+                None if node.view.is_certified(&position) => Level::Certified,
+                None => Level::Received,
+            },
             receipt: Some(receipt_hex),
             lane: Some(position.lane),
             seq: Some(position.seq),
@@ -166,13 +174,16 @@ impl Submitter {
         }
         let mut changes = node.view.subscribe_changes();
         loop {
-            let statuses = published(node, submission);
+            let mut statuses = published(node, submission);
             let level = statuses.iter().map(|tx| tx.level).min().unwrap_or(Level::Published);
             let left = until.0.saturating_sub(clock::now().0);
             if level >= submission.wait.max(Level::Ordered)
                 || submission.wait <= Level::Received
                 || left == 0
             {
+                if !submission.detail {
+                    statuses.clear();
+                }
                 return Ok(Submitted {
                     level,
                     receipt: None,
