@@ -29,6 +29,8 @@
 //! - Streams are opened by an own handler (`behaviour::handler`), not by libp2p-stream: that one
 //!   opens on a random connection of the peer, dials by itself, and drops a stream that comes
 //!   while another peer's waits to be taken. Requests ride on the same handler.
+//! - Yamux is driven by an own adapter (`muxer`), for libp2p's leaves each connection a window of
+//!   1 GiB.
 //! - Pings and liveness are frames of the control stream, not libp2p-ping.
 //! - Status requests are limited to 5 per second, not 5 in 15 s: a restarted node asks everybody
 //!   and asks again.
@@ -46,6 +48,7 @@ mod gossip;
 mod handle;
 pub mod limits;
 mod metrics;
+mod muxer;
 mod names;
 mod penalties;
 mod rate;

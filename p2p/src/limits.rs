@@ -8,6 +8,9 @@ use std::time::Duration;
 pub const GOSSIP_BYTES_MAX: usize = 128 * 1024;
 /// What a gossip frame may carry beside the message: topic name and protobuf tags.
 pub const GOSSIP_OVERHEAD_BYTES_MAX: usize = 1024;
+/// What gossipsub's reader may hold of the next frame when it looks whether one is too long: it
+/// measures all that it has read, in pieces of this size, and gives up the stream beyond its limit.
+pub const GOSSIP_READ_AHEAD_BYTES: usize = 8 * 1024;
 /// Longest gossip control part (graft, prune, ihave, iwant).
 pub const GOSSIP_CONTROL_BYTES_MAX: usize = 16 * 1024;
 /// Messages queued to one peer by gossip: 64 of 128 KiB are 8 MiB; the default of 5,000 is 625 MiB.
@@ -32,6 +35,25 @@ pub const GOSSIP_HISTORY: usize = 6;
 pub const GOSSIP_HISTORY_ADVERTISED: usize = 3;
 /// How long an id counts as seen.
 pub const GOSSIP_SEEN: Duration = Duration::from_secs(120);
+
+/// Subscriptions and their ends that one connection may announce, per second and at once: there is
+/// one topic, announced once. More is a flood.
+pub const GOSSIP_SUBSCRIPTIONS_PACE: (u32, u32) = (1, 32);
+/// Control entries from one connection, per second and at once. An honest peer sends an idontwant
+/// for each message of 1,000 bytes and more: 2,000 a second at the 2 MB/s that a node admits.
+/// More is a flood.
+pub const GOSSIP_CONTROL_PACE: (u32, u32) = (4096, 8192);
+/// Messages from one connection, per second and at once; beyond it the connection is read more
+/// slowly. Gossipsub remembers half a KiB of each for [`GOSSIP_SEEN`]: 125 MiB for a peer that
+/// never stops. Who has more to say puts its transactions into bundles.
+pub const GOSSIP_MESSAGES_PACE: (u32, u32) = (2048, 4096);
+/// KiB of messages from one connection, per second and at once: four times what a node admits
+/// from all of gossip. Beyond it the connection is read more slowly.
+pub const GOSSIP_KIBIBYTES_PACE: (u32, u32) = (8 * 1024, 16 * 1024);
+/// Gossip streams that a remote may open on one connection before each further one is an offence.
+pub const GOSSIP_STREAMS_GRANTED: u32 = 1;
+/// Gossip crimes of all peers on their way to the actor; at it a crime goes unpunished.
+pub const GOSSIP_CRIMES_MAX: usize = 1024;
 
 /// Longest vote frame.
 pub const VOTE_FRAME_BYTES_MAX: usize = 2 * 1024;
@@ -153,10 +175,22 @@ pub const OUTBOUND_MAX: usize = 32;
 pub const PER_PEER_MAX: usize = 2;
 /// Connections from one IPv4 address or IPv6 /64; loopback is exempt.
 pub const PER_IP_MAX: usize = 4;
+/// Inbound connections that one address may begin at once; each costs a handshake. Beyond it they
+/// are refused before the handshake.
+pub const INBOUND_PER_IP_BURST: u32 = 32;
+/// Inbound connections that one address may begin per second in the long run.
+pub const INBOUND_PER_IP_PER_SECOND: u32 = 4;
+/// Addresses whose pace is remembered; at it the one that began a connection longest ago is
+/// forgotten.
+pub const INBOUND_PACES_MAX: usize = 4096;
 /// A transport handshake must be through by then.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// Streams of one connection: 1 control, 8 direct, 12 requests, gossip, and room.
 pub const STREAMS_MAX: usize = 64;
+/// Bytes that all streams of one connection may hold unread: 256 KiB for each of
+/// [`STREAMS_MAX`], which Yamux grants in any case, and as much again for streams on long wires.
+/// Without it the window grows to 1 GiB for a peer that answers Yamux pings late.
+pub const CONNECTION_WINDOW_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Streams being negotiated on one connection.
 pub const STREAMS_NEGOTIATING_MAX: usize = 32;
 /// Streams a peer may open per second; a node that keeps to its streams opens a few.
@@ -225,3 +259,6 @@ const _: () = assert!(
         <= 512 * 1024 * 1024
 );
 const _: () = assert!(QUIET_INTERVALS < DEAD_INTERVALS);
+// Yamux panics at start if its own minimum does not fit.
+const _: () = assert!(CONNECTION_WINDOW_BYTES_MAX >= STREAMS_MAX * 256 * 1024);
+const _: () = assert!(CONNECTION_WINDOW_BYTES_MAX >= SEND_QUEUE_BATCH_BYTES_MAX);

@@ -13,10 +13,10 @@ use libp2p::{
     metrics::{BandwidthTransport, Registry},
     noise, quic,
     swarm::Config as SwarmConfig,
-    tcp, yamux,
+    tcp,
 };
 
-use crate::{behaviour::Behaviour, error::P2pError, limits};
+use crate::{behaviour::Behaviour, error::P2pError, limits, muxer::Yamux};
 
 /// Builds the swarm; it listens and dials only when told.
 pub(crate) fn swarm(
@@ -37,15 +37,13 @@ fn transport(
     quic: bool,
     registry: &mut Registry,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, P2pError> {
-    let mut yamux = yamux::Config::default();
-    yamux.set_max_num_streams(limits::STREAMS_MAX);
     let noise = noise::Config::new(keypair).map_err(|error| P2pError::Key(error.to_string()))?;
     // Noise reads 8 KiB at a time: eight of them to one call of the system.
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .map(|stream, _| BufReader::with_capacity(limits::SOCKET_READ_BYTES, stream))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(yamux)
+        .multiplex(Yamux::default())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let quic = if quic {
         OptionalTransport::some(quic::tokio::Transport::new(quic_config(keypair)))
