@@ -55,10 +55,21 @@ pub struct Limits {
     pub outbound_max: usize,
     /// Connections to one peer.
     pub per_peer_max: usize,
-    /// Inbound connections from one IPv4 address or IPv6 /64; loopback is exempt.
+    /// Inbound connections from one IPv4 address or IPv6 /64.
     pub per_ip_max: usize,
+    /// Whether loopback is an address like any other.
+    pub loopback: Loopback,
     /// Pace of pings; a connection silent for [`limits::DEAD_INTERVALS`] of them is closed.
     pub ping_interval: Duration,
+}
+
+/// How the limits per address see loopback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loopback {
+    /// No limit: many nodes run on this machine.
+    Exempt,
+    /// Counted by address: behind a relay on this machine, every stranger comes from there.
+    Counted,
 }
 
 impl Default for Limits {
@@ -68,6 +79,7 @@ impl Default for Limits {
             outbound_max: limits::OUTBOUND_MAX,
             per_peer_max: limits::PER_PEER_MAX,
             per_ip_max: limits::PER_IP_MAX,
+            loopback: Loopback::Exempt,
             ping_interval: limits::PING_INTERVAL,
         }
     }

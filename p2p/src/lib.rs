@@ -62,7 +62,7 @@ mod transport;
 pub use libp2p::{Multiaddr, PeerId};
 
 pub use self::{
-    config::{Config, Identity, Limits, Policy},
+    config::{Config, Identity, Limits, Loopback, Policy},
     error::{HelloError, P2pError, PublishError, RecordError, RequestError},
     event::{
         Class, GossipId, NetworkEvent, NetworkEvents, Offence, ReplyToken, RequestProtocol,

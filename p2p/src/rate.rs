@@ -27,6 +27,13 @@ impl Bucket {
         self.full_at = full_at;
         true
     }
+
+    /// Takes that many tokens, there or not; gives how long to wait until none is owed.
+    pub(crate) fn charge(&mut self, tokens: u32, now: Instant) -> Duration {
+        self.full_at = self.full_at.max(now) + self.interval.saturating_mul(tokens);
+        let owed = self.full_at.duration_since(now);
+        owed.saturating_sub(self.interval.saturating_mul(self.burst))
+    }
 }
 
 #[cfg(test)]
@@ -44,5 +51,16 @@ mod tests {
         let later = start + Duration::from_secs(60);
         assert!(bucket.take(later) && bucket.take(later) && bucket.take(later));
         assert!(!bucket.take(later));
+    }
+
+    #[test]
+    fn what_is_owed_is_waited_for() {
+        let start = crate::clock::now();
+        let mut bucket = Bucket::new(10, 5, start);
+        assert_eq!(bucket.charge(5, start), Duration::ZERO);
+        assert_eq!(bucket.charge(0, start), Duration::ZERO);
+        assert_eq!(bucket.charge(20, start), Duration::from_secs(2));
+        let later = start + Duration::from_secs(2);
+        assert_eq!(bucket.charge(1, later), Duration::from_millis(100));
     }
 }

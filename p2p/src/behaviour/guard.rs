@@ -22,7 +22,7 @@ use libp2p::{
 };
 use tokio::time::Instant;
 
-use crate::{Limits, clock, limits};
+use crate::{Limits, Loopback, clock, limits, rate::Bucket};
 
 /// Why a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +37,8 @@ pub(crate) enum Refused {
     PerPeer,
     #[error("too many connections from this address")]
     PerIp,
+    #[error("connections from this address come too fast")]
+    Pace,
     #[error("the peer is banned")]
     Banned,
 }
@@ -58,6 +60,8 @@ pub(crate) struct Guard {
     established: BTreeMap<ConnectionId, Established>,
     exempt: BTreeSet<PeerId>,
     banned: BTreeMap<PeerId, Instant>,
+    /// How fast addresses begin connections, and when each began its last.
+    paces: BTreeMap<IpAddr, (Instant, Bucket)>,
 }
 
 impl Guard {
@@ -69,6 +73,7 @@ impl Guard {
             established: BTreeMap::new(),
             exempt: BTreeSet::new(),
             banned: BTreeMap::new(),
+            paces: BTreeMap::new(),
         }
     }
 
@@ -95,6 +100,22 @@ impl Guard {
 
     pub(crate) fn is_banned(&self, peer: &PeerId, now: Instant) -> bool {
         self.banned.get(peer).is_some_and(|until| *until > now)
+    }
+
+    /// Counts a connection that an address begins.
+    fn check_pace(&mut self, source: IpAddr, now: Instant) -> Result<(), Refused> {
+        if self.paces.len() >= limits::INBOUND_PACES_MAX
+            && !self.paces.contains_key(&source)
+            && let Some(oldest) =
+                self.paces.iter().min_by_key(|(_, (last, _))| *last).map(|(source, _)| *source)
+        {
+            self.paces.remove(&oldest);
+        }
+        let (rate, burst) = (limits::INBOUND_PER_IP_PER_SECOND, limits::INBOUND_PER_IP_BURST);
+        let (last, bucket) =
+            self.paces.entry(source).or_insert_with(|| (now, Bucket::new(rate, burst, now)));
+        *last = now;
+        if bucket.take(now) { Ok(()) } else { Err(Refused::Pace) }
     }
 
     fn check_peer(&self, peer: &PeerId, inbound: bool) -> Result<(), Refused> {
@@ -131,15 +152,15 @@ impl Guard {
     }
 }
 
-/// The network a remote comes from: an IPv4 address or an IPv6 /64. `None` for loopback, which
-/// is exempt, and for addresses without IP.
-fn source_of(address: &Multiaddr) -> Option<IpAddr> {
+/// The network a remote comes from: an IPv4 address or an IPv6 /64. `None` for what is exempt:
+/// loopback, unless it is counted, and addresses without IP.
+fn source_of(address: &Multiaddr, loopback: Loopback) -> Option<IpAddr> {
     let ip = address.iter().find_map(|part| match part {
         Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
         Protocol::Ip6(ip) => Some(ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)),
         _ => None,
     })?;
-    if ip.is_loopback() {
+    if ip.is_loopback() && loopback == Loopback::Exempt {
         return None;
     }
     Some(match ip {
@@ -158,7 +179,10 @@ impl NetworkBehaviour for Guard {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        let source = source_of(remote);
+        let source = source_of(remote, self.limits.loopback);
+        if let Some(source) = source {
+            self.check_pace(source, clock::now()).map_err(ConnectionDenied::new)?;
+        }
         if self.pending_inbound.len() >= limits::PENDING_INBOUND_MAX {
             return Err(ConnectionDenied::new(Refused::Pending));
         }
@@ -179,7 +203,7 @@ impl NetworkBehaviour for Guard {
         remote: &Multiaddr,
     ) -> Result<dummy::ConnectionHandler, ConnectionDenied> {
         self.pending_inbound.remove(&connection);
-        let source = source_of(remote);
+        let source = source_of(remote, self.limits.loopback);
         self.check_peer(&peer, true)
             .and_then(|()| self.check_source(&peer, source))
             .map_err(ConnectionDenied::new)?;
@@ -273,12 +297,33 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_comes_too_fast_waits_and_paces_are_bounded() {
+        let mut guard = Guard::new(Limits::default());
+        let start = clock::now();
+        let source = |number: u32| IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number));
+        for _ in 0..limits::INBOUND_PER_IP_BURST {
+            guard.check_pace(source(0), start).unwrap();
+        }
+        assert_eq!(guard.check_pace(source(0), start), Err(Refused::Pace));
+        guard.check_pace(source(1), start).unwrap();
+        guard.check_pace(source(0), start + std::time::Duration::from_secs(1)).unwrap();
+        for number in 2..10_000 {
+            guard.check_pace(source(number), start).unwrap();
+        }
+        assert_eq!(guard.paces.len(), limits::INBOUND_PACES_MAX);
+        assert!(guard.paces.contains_key(&source(0)), "the latest to come stays");
+    }
+
+    #[test]
     fn a_slash_64_is_one_address() {
-        let first = source_of(&"/ip6/2001:db8::1/tcp/1".parse().unwrap());
-        let second = source_of(&"/ip6/2001:db8::ffff:0:0:2/tcp/1".parse().unwrap());
-        let other = source_of(&"/ip6/2001:db8:0:1::1/tcp/1".parse().unwrap());
-        assert_eq!(first, second);
-        assert_ne!(first, other);
+        let source = |address: &str| source_of(&address.parse().unwrap(), Loopback::Exempt);
+        let first = source("/ip6/2001:db8::1/tcp/1");
+        assert_eq!(first, source("/ip6/2001:db8::ffff:0:0:2/tcp/1"));
+        assert_ne!(first, source("/ip6/2001:db8:0:1::1/tcp/1"));
+        let near = "/ip4/127.0.0.2/tcp/1";
+        assert_eq!(source(near), None);
+        let counted = source_of(&near.parse().unwrap(), Loopback::Counted);
+        assert_eq!(counted, Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2))));
     }
 
     #[test]
