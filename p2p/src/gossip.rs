@@ -19,6 +19,8 @@ use crate::{error::P2pError, limits};
 pub(crate) type Gossipsub =
     Behaviour<IdentityTransform, MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>>;
 
+/// Longest frame with one message.
+const FRAME_BYTES_MAX: usize = limits::GOSSIP_BYTES_MAX + limits::GOSSIP_OVERHEAD_BYTES_MAX;
 /// Domain of message ids.
 const MESSAGE_ID_DOMAIN: &[u8] = b"rota/gossip-message-id/v1";
 
@@ -55,7 +57,7 @@ pub(crate) fn build(topic: &IdentTopic, registry: &mut Registry) -> Result<Gossi
         .history_length(limits::GOSSIP_HISTORY)
         .history_gossip(limits::GOSSIP_HISTORY_ADVERTISED)
         .duplicate_cache_time(limits::GOSSIP_SEEN)
-        .max_transmit_size(limits::GOSSIP_BYTES_MAX + limits::GOSSIP_OVERHEAD_BYTES_MAX)
+        .max_transmit_size(FRAME_BYTES_MAX + limits::GOSSIP_READ_AHEAD_BYTES)
         .max_control_message_size(limits::GOSSIP_CONTROL_BYTES_MAX)
         .connection_handler_queue_len(limits::GOSSIP_PEER_QUEUE_MESSAGES_MAX)
         .flood_publish(false)

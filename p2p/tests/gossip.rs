@@ -1,5 +1,5 @@
 //! Gossip: accepted messages reach everybody, rejected ones stop and cost the sender.
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 mod common;
 
@@ -128,6 +128,30 @@ async fn the_longest_message_gets_through() {
     publish_until_heard(&first, 0, &mut heard).await;
     first.handle.publish(Bytes::from(vec![9; limits::GOSSIP_BYTES_MAX])).unwrap();
     guarded(async { while heard.recv().await.unwrap().len() != limits::GOSSIP_BYTES_MAX {} }).await;
+}
+
+#[tokio::test]
+async fn the_longest_messages_get_through_one_behind_the_other() {
+    const MESSAGES: usize = 40;
+    let (first, second) = common::pair().await;
+    let mut heard = judge(second, |_| Verdict::Accept);
+    publish_until_heard(&first, 0, &mut heard).await;
+    let mut arrived = 0;
+    guarded(async {
+        for count in 0..MESSAGES {
+            let mut message = vec![9; limits::GOSSIP_BYTES_MAX];
+            message[..8].copy_from_slice(&count.to_le_bytes());
+            first.handle.publish(message.into()).unwrap();
+            // A few under way at a time, which the send queue holds.
+            while count >= arrived + 8 {
+                arrived += usize::from(heard.recv().await.unwrap().len() > 9);
+            }
+        }
+        while arrived < MESSAGES {
+            arrived += usize::from(heard.recv().await.unwrap().len() > 9);
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
