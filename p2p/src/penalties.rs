@@ -33,11 +33,12 @@ pub(crate) struct Penalties {
 fn points(offence: Offence, validator: bool) -> f64 {
     match offence {
         Offence::LyingAnswer => -limits::SCORE_GRAYLIST,
-        // Points fade by the second: two of these must still be a ban.
+        // Points fade by the second, so each is a tenth more than its share: two of these are a
+        // ban, four of the next, eight, ten.
         Offence::Oversize => 1_100.0,
-        Offence::Malformed | Offence::BadSignature => 500.0,
-        Offence::Flood => 250.0,
-        Offence::InvalidGossip => 200.0,
+        Offence::Malformed | Offence::BadSignature => 550.0,
+        Offence::Flood => 275.0,
+        Offence::InvalidGossip => 220.0,
         Offence::Liveness if validator => 0.0,
         Offence::Liveness => 50.0,
     }

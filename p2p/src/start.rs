@@ -73,7 +73,7 @@ pub fn start(
     let behaviour = Behaviour {
         guard: Guard::new(config.limits),
         streams: Streams::new(names.hello.clone(), names.all(), gates.clone()),
-        gossip: GatedGossip::new(gossip, gates),
+        gossip: GatedGossip::new(gossip, topic.hash(), gates),
     };
     let mut swarm = transport::swarm(&keypair, config.quic, behaviour, &mut registry)?;
     let listeners = listen(&mut swarm, &config.listen)?;

@@ -7,8 +7,13 @@ use libp2p_gossipsub::{Event as GossipEvent, MessageAcceptance};
 
 use super::Actor;
 use crate::{
-    Class, GossipId, NetworkEvent, Offence, RequestProtocol, behaviour::InboundStream, clock,
-    direct::Reader, limits, names::Meaning, requests::Serving,
+    Class, GossipId, NetworkEvent, Offence, RequestProtocol,
+    behaviour::{Gossiped, InboundStream},
+    clock,
+    direct::Reader,
+    limits,
+    names::Meaning,
+    requests::Serving,
 };
 
 impl Actor {
@@ -65,7 +70,11 @@ impl Actor {
         tokio::spawn(serving.run(Arc::clone(&self.context), counters));
     }
 
-    pub(super) fn on_gossip(&mut self, event: GossipEvent) {
+    pub(super) fn on_gossip(&mut self, gossiped: Gossiped) {
+        let event = match gossiped {
+            Gossiped::Event(event) => event,
+            Gossiped::Crime(peer, crime) => return self.offence(peer, crime.offence, crime.what),
+        };
         match event {
             GossipEvent::Message { propagation_source, message_id, message } => {
                 let id = GossipId { message: message_id, source: propagation_source };

@@ -20,7 +20,10 @@ impl Actor {
         tracing::debug!(%peer, ?offence, what, "offence");
         let validator = self.peers.get(&peer).is_some_and(|peer| peer.identity.is_some());
         match self.penalties.add(peer, offence, validator, clock::now()) {
-            Sentence::Score(score) => self.set_score(peer, score),
+            Sentence::Score(score) => {
+                self.set_score(peer, score);
+                self.ban_if_unheard(peer);
+            }
             Sentence::Ban(duration) => {
                 tracing::warn!(%peer, ?offence, what, "peer banned for its offences");
                 self.ban(peer, duration);
@@ -42,6 +45,18 @@ impl Actor {
         self.swarm.behaviour_mut().gossip.inner.set_application_score(&peer, score);
     }
 
+    /// Bans whom gossipsub itself would no longer hear. What costs score there (invalid messages,
+    /// broken promises, grafts against the backoff) is a peer's own doing: lateness costs nothing.
+    fn ban_if_unheard(&mut self, peer: PeerId) {
+        let score = self.swarm.behaviour().gossip.inner.peer_score(&peer).unwrap_or_default();
+        if score <= limits::SCORE_GRAYLIST
+            && let Sentence::Ban(duration) = self.penalties.ban(peer, clock::now())
+        {
+            tracing::warn!(%peer, score, "peer banned for its gossip");
+            self.ban(peer, duration);
+        }
+    }
+
     /// Lets offences fade, and shows the scores.
     pub(super) fn refresh_scores(&mut self) {
         let now = clock::now();
@@ -54,6 +69,9 @@ impl Actor {
                 info.queued_bytes = state.link.queued_bytes();
             }
         }
+        drop(infos);
+        let connected: Vec<PeerId> = self.peers.keys().copied().collect();
+        connected.into_iter().for_each(|peer| self.ban_if_unheard(peer));
     }
 
     pub(super) fn on_ended(&mut self, id: ConnectionId, peer: PeerId, end: End) {

@@ -1,9 +1,13 @@
-//! Gossipsub behind the gate: a peer that has not finished its hello neither hears nor tells.
+//! Gossipsub behind the gate: a peer that has not finished its hello neither hears nor tells, and
+//! what it tells afterwards is judged by [`super::police`] before gossipsub sees it.
 //!
 //! The behaviour itself may queue subscriptions for such a peer, the handler sends nothing until
-//! the gate passes; so the wrapper only holds the handler back and forwards all else.
+//! the gate passes; so the wrapper holds the handler back, reads a peer that says too much more
+//! slowly, and forwards all else.
 
 use std::{
+    collections::VecDeque,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -17,33 +21,97 @@ use libp2p::{
         derive_prelude::Either, handler::ConnectionEvent,
     },
 };
+use libp2p_gossipsub::TopicHash;
 
-use super::gate::{Gate, Gates};
-use crate::gossip::Gossipsub;
+use super::{
+    gate::{Gate, Gates},
+    police::{Crime, Heard, Police},
+};
+use crate::{clock, gossip::Gossipsub, limits};
 
 type Inner = THandler<Gossipsub>;
 
 /// See the module.
 pub(crate) struct GatedGossip {
     pub(crate) inner: Gossipsub,
+    topic: TopicHash,
     gates: Gates,
+    crimes: VecDeque<(PeerId, Crime)>,
 }
 
 impl GatedGossip {
-    pub(crate) fn new(inner: Gossipsub, gates: Gates) -> Self {
-        Self { inner, gates }
+    /// `topic` is the one that `inner` has joined.
+    pub(crate) fn new(inner: Gossipsub, topic: TopicHash, gates: Gates) -> Self {
+        Self { inner, topic, gates, crimes: VecDeque::new() }
     }
+
+    fn handler(&self, connection: ConnectionId, inner: Inner) -> GatedHandler {
+        GatedHandler {
+            inner,
+            gate: self.gates.of(connection),
+            police: Police::new(self.topic.clone(), clock::now()),
+            crimes: VecDeque::new(),
+            pause: None,
+        }
+    }
+}
+
+/// What comes out of gossip.
+#[derive(Debug)]
+pub(crate) enum Gossiped {
+    /// Gossipsub's own event.
+    Event(libp2p_gossipsub::Event),
+    /// A peer did what no honest one does.
+    Crime(PeerId, Crime),
+}
+
+/// What a handler tells the behaviour.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Heard(Heard),
+    Crime(Crime),
 }
 
 /// Gossipsub's handler, not polled before the gate passes.
 pub(crate) struct GatedHandler {
     inner: Inner,
     gate: Arc<Gate>,
+    police: Police,
+    /// Filled by one event at a time and emptied by the poll after it.
+    crimes: VecDeque<Crime>,
+    /// Until when nothing is read.
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl GatedHandler {
+    /// Whether the connection is to be left alone for now.
+    fn is_paused(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Some(pause) = &mut self.pause {
+            if pause.as_mut().poll(cx).is_pending() {
+                return true;
+            }
+            self.pause = None;
+        }
+        false
+    }
+
+    /// What gossipsub is told of a frame, or the crime that it is.
+    fn judge(&mut self, heard: Heard) -> Told {
+        match self.police.on_heard(&heard, clock::now()) {
+            Ok(wait) => {
+                if !wait.is_zero() {
+                    self.pause = Some(Box::pin(tokio::time::sleep(wait)));
+                }
+                Told::Heard(heard)
+            }
+            Err(crime) => Told::Crime(crime),
+        }
+    }
 }
 
 impl ConnectionHandler for GatedHandler {
     type FromBehaviour = <Inner as ConnectionHandler>::FromBehaviour;
-    type ToBehaviour = <Inner as ConnectionHandler>::ToBehaviour;
+    type ToBehaviour = Told;
     type InboundProtocol = <Inner as ConnectionHandler>::InboundProtocol;
     type OutboundProtocol = <Inner as ConnectionHandler>::OutboundProtocol;
     type InboundOpenInfo = ();
@@ -72,11 +140,17 @@ impl ConnectionHandler for GatedHandler {
                 return Poll::Pending;
             }
         }
-        self.inner.poll(cx)
+        if let Some(crime) = self.crimes.pop_front() {
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(Told::Crime(crime)));
+        }
+        if self.is_paused(cx) {
+            return Poll::Pending;
+        }
+        self.inner.poll(cx).map(|event| event.map_custom(|heard| self.judge(heard)))
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::ToBehaviour>> {
-        self.inner.poll_close(cx)
+        self.inner.poll_close(cx).map(|heard| heard.map(Told::Heard))
     }
 
     fn on_behaviour_event(&mut self, event: Self::FromBehaviour) {
@@ -87,13 +161,16 @@ impl ConnectionHandler for GatedHandler {
         &mut self,
         event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol>,
     ) {
+        if matches!(event, ConnectionEvent::FullyNegotiatedInbound(_)) {
+            self.crimes.extend(self.police.on_stream());
+        }
         self.inner.on_connection_event(event);
     }
 }
 
 impl NetworkBehaviour for GatedGossip {
     type ConnectionHandler = GatedHandler;
-    type ToSwarm = libp2p_gossipsub::Event;
+    type ToSwarm = Gossiped;
 
     fn handle_established_inbound_connection(
         &mut self,
@@ -104,7 +181,7 @@ impl NetworkBehaviour for GatedGossip {
     ) -> Result<GatedHandler, ConnectionDenied> {
         let inner =
             self.inner.handle_established_inbound_connection(connection, peer, local, remote)?;
-        Ok(GatedHandler { inner, gate: self.gates.of(connection) })
+        Ok(self.handler(connection, inner))
     }
 
     fn handle_established_outbound_connection(
@@ -118,7 +195,7 @@ impl NetworkBehaviour for GatedGossip {
         let inner = self
             .inner
             .handle_established_outbound_connection(connection, peer, address, role, port)?;
-        Ok(GatedHandler { inner, gate: self.gates.of(connection) })
+        Ok(self.handler(connection, inner))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
@@ -129,15 +206,24 @@ impl NetworkBehaviour for GatedGossip {
         &mut self,
         peer: PeerId,
         connection: ConnectionId,
-        event: THandlerOutEvent<Self>,
+        told: THandlerOutEvent<Self>,
     ) {
-        self.inner.on_connection_handler_event(peer, connection, event);
+        match told {
+            Told::Heard(heard) => self.inner.on_connection_handler_event(peer, connection, heard),
+            Told::Crime(crime) if self.crimes.len() < limits::GOSSIP_CRIMES_MAX => {
+                self.crimes.push_back((peer, crime));
+            }
+            Told::Crime(_) => {}
+        }
     }
 
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        self.inner.poll(cx)
+        if let Some((peer, crime)) = self.crimes.pop_front() {
+            return Poll::Ready(ToSwarm::GenerateEvent(Gossiped::Crime(peer, crime)));
+        }
+        self.inner.poll(cx).map(|event| event.map_out(Gossiped::Event))
     }
 }

@@ -6,11 +6,12 @@ mod gate;
 mod gated;
 mod guard;
 mod handler;
+mod police;
 mod streams;
 
 pub(crate) use self::{
     gate::{Gate, Gates},
-    gated::GatedGossip,
+    gated::{GatedGossip, Gossiped},
     guard::Guard,
     handler::{InboundStream, OpenError, Opener},
     streams::Streams,
@@ -30,8 +31,8 @@ pub(crate) struct Behaviour {
 pub(crate) enum Event {
     /// The remote opened a stream of one of our protocols.
     Inbound(Box<InboundStream>),
-    /// Gossipsub's own event.
-    Gossip(Box<libp2p_gossipsub::Event>),
+    /// What comes out of gossip.
+    Gossip(Box<Gossiped>),
 }
 
 impl From<std::convert::Infallible> for Event {
@@ -46,8 +47,8 @@ impl From<InboundStream> for Event {
     }
 }
 
-impl From<libp2p_gossipsub::Event> for Event {
-    fn from(event: libp2p_gossipsub::Event) -> Self {
-        Self::Gossip(Box::new(event))
+impl From<Gossiped> for Event {
+    fn from(gossiped: Gossiped) -> Self {
+        Self::Gossip(Box::new(gossiped))
     }
 }
