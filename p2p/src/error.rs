@@ -90,6 +90,9 @@ pub enum RequestError {
         /// The limit.
         max: usize,
     },
+    /// The answer begins with a status that means nothing.
+    #[error("an answer of unknown status {0}")]
+    Meaningless(u8),
     /// The stream broke.
     #[error("stream: {0}")]
     Stream(String),

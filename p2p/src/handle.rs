@@ -281,7 +281,13 @@ impl NetworkHandle {
     ) -> Result<Bytes, RequestError> {
         let link = self.shared.links().by_peer.get(peer).cloned();
         let link = link.ok_or(RequestError::NotConnected(*peer))?;
-        requests::ask(&link, &self.shared.context.names, protocol, data).await
+        let answer = requests::ask(&link, &self.shared.context.names, protocol, data).await;
+        match &answer {
+            Err(RequestError::AnswerTooLarge { .. }) => self.penalise(peer, Offence::Oversize),
+            Err(RequestError::Meaningless(_)) => self.penalise(peer, Offence::Malformed),
+            _ => {}
+        }
+        answer
     }
 
     /// Answers a request, at most [`limits::RESPONSE_BYTES_MAX`] bytes; too late is no error.

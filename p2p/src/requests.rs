@@ -66,7 +66,7 @@ async fn read_answer(stream: &mut Stream) -> Result<Bytes, RequestError> {
         [OK] => {}
         [BUSY] => return Err(RequestError::Busy),
         [DECLINED] => return Err(RequestError::Declined),
-        [other] => return Err(RequestError::Stream(format!("unknown status {other}"))),
+        [other] => return Err(RequestError::Meaningless(other)),
     }
     let mut length = [0; frame::HEADER_BYTES];
     stream.read_exact(&mut length).await.map_err(broken)?;
