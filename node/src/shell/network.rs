@@ -22,8 +22,8 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// The number of a peer, given once.
-    pub(super) fn number(&self, peer: PeerId) -> u64 {
+    /// Gives a peer that came its number.
+    fn add(&self, peer: PeerId) -> u64 {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(number) = inner.0.get(&peer) {
             return *number;
@@ -32,6 +32,12 @@ impl Peers {
         inner.0.insert(peer, number);
         inner.1.insert(number, peer);
         number
+    }
+
+    /// The number of a peer while it is connected: its last messages may come after it has gone, and must not
+    /// bring it back.
+    fn number(&self, peer: &PeerId) -> Option<u64> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).0.get(peer).copied()
     }
 
     /// The peer of a number, while it is connected.
@@ -78,11 +84,11 @@ impl Inbound {
                     self.on_gossip(message, source, data).await;
                 }
                 NetworkEvent::Request { from, protocol, data, reply, .. } => {
-                    let Ok(permit) = Arc::clone(&serving).try_acquire_owned() else {
+                    let permit = Arc::clone(&serving).try_acquire_owned();
+                    let (Ok(permit), Some(peer)) = (permit, self.peers.number(&from)) else {
                         continue;
                     };
                     let (server, network) = (Arc::clone(&self.server), self.network.clone());
-                    let peer = self.peers.number(from);
                     tokio::task::spawn_blocking(move || {
                         if let Some(answer) = server.answer(peer, protocol, &data) {
                             network.respond(reply, answer);
@@ -107,7 +113,7 @@ impl Inbound {
 
     async fn on_peer_up(&self, peer: PeerId, identity: Option<Identity>) {
         let validator = identity.map(|identity| ValidatorKey(identity.0));
-        let number = self.peers.number(peer);
+        let number = self.peers.add(peer);
         tracing::info!(%peer, ?validator, "peer connected");
         self.tell(Input::PeerUp { peer: number, validator }).await;
         if let Some(validator) = validator {
@@ -174,9 +180,11 @@ impl Inbound {
 
     async fn on_gossip(&self, message: rota_p2p::GossipId, source: PeerId, data: Bytes) {
         static TOKENS: AtomicU64 = AtomicU64::new(0);
+        let Some(peer) = self.peers.number(&source) else {
+            return self.network.report(message, rota_p2p::Verdict::Ignore);
+        };
         let token = TOKENS.fetch_add(1, Ordering::Relaxed);
         let bundle = TransactionList::parse(data, BUNDLE_BYTES_MAX);
-        let peer = self.peers.number(source);
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).insert(token, message);
         if self.bulk.try_send(Input::Gossip { token, peer, bundle }).is_err() {
             let message =
@@ -202,5 +210,23 @@ pub(super) async fn save_peers(network: NetworkHandle, path: std::path::PathBuf)
                 Err(error) => tracing::warn!(%error, "cannot write peers.json"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_late_does_not_bring_a_peer_back() {
+        let (peers, peer) = (Peers::default(), PeerId::random());
+        assert_eq!(peers.number(&peer), None);
+        let number = peers.add(peer);
+        assert_eq!(peers.add(peer), number);
+        assert_eq!((peers.number(&peer), peers.peer(number)), (Some(number), Some(peer)));
+        assert_eq!(peers.forget(&peer), Some(number));
+        assert_eq!((peers.number(&peer), peers.peer(number)), (None, None));
+        let inner = peers.inner.lock().unwrap();
+        assert!(inner.0.is_empty() && inner.1.is_empty());
     }
 }
