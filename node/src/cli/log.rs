@@ -13,8 +13,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// Libraries that are quieter than our own code.
 ///
-/// Its warnings about a value that is invalid now and valid later are how a timely check is told to it, by design.
-const QUIET: &str = "arc_malachitebft_core_consensus=error,arc_malachitebft_core_driver=warn,\
+/// The warnings of consensus about a value that is invalid now and valid later are how a timely check is told to it,
+/// by design; those of gossipsub, Yamux and Noise let a stranger write lines as fast as it sends.
+const QUIET: &str = "libp2p_gossipsub=off,yamux=off,snow=off,libp2p_noise=off,\
+                     arc_malachitebft_core_consensus=error,arc_malachitebft_core_driver=warn,\
                      arc_malachitebft_core_votekeeper=warn,arc_malachitebft_core_state_machine=warn";
 
 /// Starts logging for the whole process. A second call changes nothing.
