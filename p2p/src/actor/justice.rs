@@ -45,11 +45,14 @@ impl Actor {
         self.swarm.behaviour_mut().gossip.inner.set_application_score(&peer, score);
     }
 
-    /// Bans whom gossipsub itself would no longer hear. What costs score there (invalid messages,
-    /// broken promises, grafts against the backoff) is a peer's own doing: lateness costs nothing.
+    /// Bans a stranger whom gossipsub itself would no longer hear: its messages were invalid, its
+    /// promises broken, its grafts against the backoff. Not a validator: promises break on a slow
+    /// wire too, and agreement must not lose its streams by that.
     fn ban_if_unheard(&mut self, peer: PeerId) {
+        let stranger = self.peers.get(&peer).is_some_and(|state| state.identity.is_none());
         let score = self.swarm.behaviour().gossip.inner.peer_score(&peer).unwrap_or_default();
-        if score <= limits::SCORE_GRAYLIST
+        if stranger
+            && score <= limits::SCORE_GRAYLIST
             && let Sentence::Ban(duration) = self.penalties.ban(peer, clock::now())
         {
             tracing::warn!(%peer, score, "peer banned for its gossip");

@@ -50,8 +50,8 @@ impl Police {
         }
     }
 
-    /// The remote opened its gossip stream. It needs one; a second may follow a lost connection
-    /// that we had not noticed. More come from streams that we gave up for their frames.
+    /// The remote opened its gossip stream. It needs one as long as the connection lasts; a further
+    /// one follows a stream that we gave up for its frames, which gossipsub does without a word.
     pub(super) fn on_stream(&mut self) -> Option<Crime> {
         self.streams = self.streams.saturating_add(1);
         (self.streams > limits::GOSSIP_STREAMS_GRANTED)
