@@ -103,8 +103,23 @@ fn messages() -> Vec<Message> {
     ]
 }
 
+/// What the fuzzer begins with: the small ones.
+fn write_seeds() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let frames = messages().into_iter().map(|message| ("frames", message.to_bytes()));
+    let entries = entries().into_iter().map(|entry| ("wal_entry", entry.to_bytes()));
+    for (number, (target, bytes)) in frames.chain(entries).enumerate() {
+        if bytes.len() <= 2048 {
+            std::fs::write(corpus.join(target).join(format!("{number:02}")), bytes).unwrap();
+        }
+    }
+}
+
 #[test]
 fn every_message_round_trips_within_its_streams_limit() {
+    if std::env::var_os("ROTA_WRITE_VECTORS").is_some() {
+        write_seeds();
+    }
     for message in messages() {
         let bytes = message.to_bytes();
         assert!(bytes.len() <= message.class().bytes_max(), "{} bytes", bytes.len());
@@ -165,9 +180,8 @@ fn what_the_bytes_alone_show_is_refused_when_decoding() {
     assert!(Message::from_bytes(MessageClass::Votes, &large.to_bytes()).is_err());
 }
 
-#[test]
-fn log_entries_round_trip() {
-    let entries = vec![
+fn entries() -> Vec<WalEntry> {
+    vec![
         WalEntry::Body(body(VALIDATORS_MAX)),
         WalEntry::Vote(vote(None)),
         WalEntry::Proposal(proposal()),
@@ -181,8 +195,12 @@ fn log_entries_round_trip() {
         },
         WalEntry::Timeout { step: StepTimeout::Precommit, round: Round(2) },
         WalEntry::Polka(polka(VALIDATORS_MAX)),
-    ];
-    for entry in entries {
+    ]
+}
+
+#[test]
+fn log_entries_round_trip() {
+    for entry in entries() {
         let bytes = entry.to_bytes();
         assert_eq!(WalEntry::from_bytes(&bytes).unwrap(), entry);
         assert!(WalEntry::from_bytes(&bytes[..bytes.len() - 1]).is_err());

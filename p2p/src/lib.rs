@@ -46,6 +46,8 @@ mod event;
 mod frame;
 mod gossip;
 mod handle;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 pub mod limits;
 mod metrics;
 mod muxer;
