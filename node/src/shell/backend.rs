@@ -1,6 +1,5 @@
 //! The running node as its doors see it: [`Backend`] over view, ledger, index and core.
 
-use super::clock;
 use super::slots::{ParsedSlot, Slots};
 use super::submit::Submitter;
 use super::telemetry::as_gauge;
@@ -127,7 +126,7 @@ impl Backend for NodeBackend {
 
     fn valid_until_max(&self) -> Slot {
         let genesis = &self.inner.view.genesis;
-        let now = genesis.timing().slot_at(clock::now());
+        let now = genesis.timing().slot_at(self.inner.view.clock.now());
         now.plus(genesis.validity_slots_max).minus(2)
     }
 
@@ -244,7 +243,7 @@ impl Inner {
             chain_id: self.view.genesis.chain_id,
             genesis: self.view.genesis_hash,
             slot_ms: self.view.genesis.slot_ms,
-            slot: self.view.genesis.timing().slot_at(clock::now()),
+            slot: self.view.genesis.timing().slot_at(self.view.clock.now()),
             decided: head.decided,
             executed: head.executed,
             sealed: head.sealed,
@@ -262,7 +261,7 @@ impl Inner {
     }
 
     fn loop_age_ms(&self) -> u64 {
-        clock::now().0.saturating_sub(self.ticked.load(Ordering::Relaxed))
+        self.view.clock.now().0.saturating_sub(self.ticked.load(Ordering::Relaxed))
     }
 
     fn connected_weight(&self) -> Weight {

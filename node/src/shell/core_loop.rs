@@ -1,6 +1,6 @@
 //! The thread that runs the core: takes events, steps, and queues the effects for commit.
 
-use super::clock;
+use super::ground::{Clock, Road};
 use super::panics::PanicWatch;
 use super::release::{Outward, items};
 use crate::core::{Core, Effect, Input};
@@ -58,6 +58,13 @@ impl Retention {
     }
 }
 
+/// What the loop has of the node's [`super::ground::Ground`], and what it makes room with.
+pub(super) struct Footing {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) road: Box<dyn Road>,
+    pub(super) retention: Retention,
+}
+
 /// Starts the thread; it ends when the urgent mailbox closes or nothing can be committed any more.
 ///
 /// # Errors
@@ -65,34 +72,36 @@ impl Retention {
 pub(super) fn spawn(
     core: Core,
     first: Vec<Effect>,
+    footing: Footing,
     mailboxes: Mailboxes,
     committer: CommitterHandle<Outward>,
     gauges: Gauges,
-    retention: Retention,
     watch: PanicWatch,
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("rota-core".to_owned()).spawn(move || {
         let _watch = watch;
-        runtime.block_on(run(core, first, mailboxes, committer, gauges, retention));
+        runtime.block_on(run(core, first, footing, mailboxes, committer, gauges));
     })
 }
 
 async fn run(
     mut core: Core,
     first: Vec<Effect>,
+    mut footing: Footing,
     mut mailboxes: Mailboxes,
     committer: CommitterHandle<Outward>,
     gauges: Gauges,
-    retention: Retention,
 ) {
+    let retention = footing.retention;
+    let first = footing.road.pass(footing.clock.now(), first);
     let mut queue: Vec<Item<Outward>> = retention.items(first).collect();
     let mut inputs = Vec::with_capacity(CORE_STEPS_PER_GROUP);
     loop {
         if !queue.is_empty() && committer.push(std::mem::take(&mut queue)).is_err() {
             return;
         }
-        let now = clock::now();
+        let now = footing.clock.now();
         gauges.ticked.store(now.0, Ordering::Relaxed);
         gauges.best_peer.store(core.catchup().highest().0, Ordering::Relaxed);
         let wait = core.deadline(now).0.saturating_sub(now.0).min(CORE_IDLE_MS_MAX);
@@ -111,7 +120,8 @@ async fn run(
             }
         }
         for input in inputs.drain(..) {
-            let effects = core.step(clock::now(), input);
+            let now = footing.clock.now();
+            let effects = footing.road.pass(now, core.step(now, input));
             queue.extend(retention.items(effects));
         }
     }

@@ -11,9 +11,9 @@
 
 mod accounts;
 mod backend;
-mod clock;
 mod core_loop;
 mod executor;
+mod ground;
 mod network;
 mod panics;
 mod policy;
@@ -29,6 +29,6 @@ mod threads;
 mod view;
 
 pub use backend::NodeBackend;
-pub use clock::now;
-pub use run::{RunningNode, check, run_node};
+pub use ground::{Clock, Ground, Road, Straight, SystemClock, now};
+pub use run::{RunningNode, check, run_node, run_node_on};
 pub use telemetry::prometheus;

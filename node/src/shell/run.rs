@@ -1,6 +1,7 @@
 //! Starts one node from an opened home, and stops it.
 
 use super::backend::{Inner, NodeBackend};
+use super::ground::{Clock, Ground, Road};
 use super::network::Inbound;
 use super::policy::ValidatorPolicy;
 use super::release::Outward;
@@ -152,6 +153,14 @@ fn warn_of_a_stranger(key: Option<ValidatorKey>, me: Option<ValidatorKey>) {
 /// # Errors
 /// [`OperatorError`] with the hint that mends it: ports, keys, ledger, index.
 pub async fn run_node(opened: OpenedHome) -> Result<RunningNode, OperatorError> {
+    run_node_on(opened, Ground::default()).await
+}
+
+/// As [`run_node`], on a ground of the caller's.
+///
+/// # Errors
+/// As [`run_node`].
+pub async fn run_node_on(opened: OpenedHome, ground: Ground) -> Result<RunningNode, OperatorError> {
     let config = opened.config.config.clone();
     let doors = Doors::bind(config.http.listen, config.metrics.listen).await?;
     let genesis = Arc::new(opened.genesis.clone());
@@ -165,7 +174,8 @@ pub async fn run_node(opened: OpenedHome) -> Result<RunningNode, OperatorError> 
     let p2p = p2p_config(&config, &genesis, &opened)?;
     let stores = {
         let (home, genesis) = (opened.home.clone(), Arc::clone(&genesis));
-        tokio::task::spawn_blocking(move || recover::open(&RealDisk::shared(), &home, &genesis, me))
+        let disk = Arc::clone(&ground.disk);
+        tokio::task::spawn_blocking(move || recover::open(&disk, &home, &genesis, me))
             .await
             .map_err(|error| {
                 OperatorError::new(ExitCode::Bug, "start-up panicked").cause(error)
@@ -187,7 +197,9 @@ pub async fn run_node(opened: OpenedHome) -> Result<RunningNode, OperatorError> 
     );
     let (network, events) =
         rota_p2p::start(p2p, Arc::new(policy)).map_err(|e| network_error(&e))?;
-    let parts = Parts { config, genesis, validators, stores, index, network, validator: me };
+    let Ground { clock, road, .. } = ground;
+    let parts =
+        Parts { config, genesis, validators, stores, index, network, validator: me, clock, road };
     parts.start(opened, doors, events).await
 }
 
@@ -199,6 +211,8 @@ struct Parts {
     index: Arc<Index>,
     network: NetworkHandle,
     validator: Option<ValidatorKey>,
+    clock: Arc<dyn Clock>,
+    road: Box<dyn Road>,
 }
 
 impl Parts {
@@ -208,7 +222,8 @@ impl Parts {
         doors: Doors,
         events: rota_p2p::NetworkEvents,
     ) -> Result<RunningNode, OperatorError> {
-        let Self { config, genesis, validators, stores, index, network, validator } = self;
+        let Self { config, genesis, validators, stores, index, network, validator, clock, road } =
+            self;
         let reader = stores.reader.clone();
         let threads = threads::spawn(threads::Plan {
             genesis: &genesis,
@@ -218,6 +233,8 @@ impl Parts {
             keep_bytes: config.disk.keep.0,
             index: Arc::clone(&index),
             network: network.clone(),
+            clock: Arc::clone(&clock),
+            road,
         })?;
         let slots = |reader| Slots::new(genesis.chain_id, reader);
         let server = Server::new(slots(reader.clone()), Arc::clone(&threads.view));
@@ -244,6 +261,7 @@ impl Parts {
                 bulk: threads.bulk,
                 waiting: threads.waiting,
                 next_token: AtomicU64::new(1),
+                clock,
             },
             view: threads.view,
             index: Some(index),

@@ -1,6 +1,5 @@
 //! Answers what peers ask for: status, decided slots, seals, batches; charged before any work.
 
-use super::clock;
 use super::slots::Slots;
 use super::view::View;
 use crate::ledger::Location;
@@ -59,7 +58,7 @@ impl Server {
         };
         let request = Request::from_bytes(protocol, question).ok()?;
         let budgets = || self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(busy) = budgets().charge(clock::now(), peer, &request) {
+        if let Err(busy) = budgets().charge(self.view.clock.now(), peer, &request) {
             return Some(busy);
         }
         let answer = answer(&request, self);

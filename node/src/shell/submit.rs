@@ -1,7 +1,7 @@
 //! The door for transactions: admission, the core, the receipt, and the wait for a level.
 
 use super::backend::Inner;
-use super::clock;
+use super::ground::Clock;
 use super::release::Waiting;
 use crate::api::{ApiError, Level, Submission, Submitted, TransactionStatus};
 use crate::core::Input;
@@ -26,6 +26,7 @@ pub(super) struct Submitter {
     pub(super) bulk: mpsc::Sender<Input>,
     pub(super) waiting: Arc<Waiting>,
     pub(super) next_token: AtomicU64,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Submitter {
@@ -34,7 +35,8 @@ impl Submitter {
         node: &Inner,
         submission: Submission,
     ) -> Result<Submitted, ApiError> {
-        let until = clock::now().plus(u64::try_from(submission.deadline.as_millis()).unwrap_or(0));
+        let until =
+            self.clock.now().plus(u64::try_from(submission.deadline.as_millis()).unwrap_or(0));
         self.admit(node, &submission.list)?;
         if node.committer.is_crowded() {
             return Err(ApiError::Limited { what: "the commit queue", retry_ms: 250 });
@@ -52,7 +54,7 @@ impl Submitter {
             .iter()
             .any(|view| view.rollup.is_executed())
             .then(|| node.view.read().keystore.clone());
-        let slot = self.genesis.timing().slot_at(clock::now());
+        let slot = self.genesis.timing().slot_at(self.clock.now());
         node.view.window.read(|window| {
             let context = AdmissionContext {
                 chain_id: self.genesis.chain_id,
@@ -122,7 +124,7 @@ impl Submitter {
                 Level::Ordered => executed.is_some(),
                 Level::Sealed => executed.is_some_and(|height| height <= head.sealed),
             };
-            let left = until.0.saturating_sub(clock::now().0);
+            let left = until.0.saturating_sub(self.clock.now().0);
             if reached || left == 0 {
                 break executed;
             }
@@ -155,7 +157,7 @@ impl Submitter {
     /// The slot whose known-deadline is next: what is certified by then is in it.
     fn forecast(&self) -> rota_types::Slot {
         let timing = self.genesis.timing();
-        let now = clock::now();
+        let now = self.clock.now();
         let slot = timing.slot_at(now);
         if timing.known(slot) > now { slot } else { slot.next() }
     }
@@ -176,7 +178,7 @@ impl Submitter {
         loop {
             let mut statuses = published(node, submission);
             let level = statuses.iter().map(|tx| tx.level).min().unwrap_or(Level::Published);
-            let left = until.0.saturating_sub(clock::now().0);
+            let left = until.0.saturating_sub(self.clock.now().0);
             if level >= submission.wait.max(Level::Ordered)
                 || submission.wait <= Level::Received
                 || left == 0

@@ -1,6 +1,5 @@
 //! Metrics and log lines of what the core reports: one INFO line per slot, nothing per transaction.
 
-use super::clock;
 use super::view::View;
 use crate::core::Notice;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -58,7 +57,7 @@ pub(super) fn on_notice(notice: &Notice, view: &View) {
         }
         Notice::Sealed { height, header, seal } => {
             metrics::gauge!("rota_sequencer_sealed_height").set(as_gauge(height.0));
-            let late = clock::now().0.saturating_sub(header.time.0);
+            let late = view.clock.now().0.saturating_sub(header.time.0);
             let round = view.read().heights.get(height).map(|info| info.round.0);
             let seals: u32 = seal.bitmap.iter().map(|byte| byte.count_ones()).sum();
             tracing::info!(

@@ -1,11 +1,12 @@
 //! The threads of one node: core, execution, commit and index, and the queues between them.
 
-use super::core_loop::{self, Gauges, Mailboxes, Retention};
+use super::core_loop::{self, Footing, Gauges, Mailboxes, Retention};
+use super::ground::{Clock, Road};
 use super::network::Peers;
 use super::panics::PanicWatch;
 use super::release::{INDEX_QUEUE_MAX, Outward, Releaser, Verdicts, Waiting};
 use super::view::View;
-use super::{clock, executor, recover};
+use super::{executor, recover};
 use crate::core::{Core, Input, Known, SigningGate};
 use crate::disk::{CommitError, Committer};
 use crate::error::{ExitCode, OperatorError};
@@ -30,6 +31,8 @@ pub(super) struct Plan<'a> {
     pub(super) keep_bytes: u64,
     pub(super) index: Arc<Index>,
     pub(super) network: NetworkHandle,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) road: Box<dyn Road>,
 }
 
 /// The running threads, and what tasks and doors share with them.
@@ -52,7 +55,7 @@ pub(super) struct Threads {
 /// # Errors
 /// Config, if genesis breaks a rule; I/O, if the system gives no thread.
 pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
-    let Plan { genesis, validators, stores, keys, keep_bytes, index, network } = plan;
+    let Plan { genesis, validators, stores, keys, keep_bytes, index, network, clock, road } = plan;
     let recover::Opened { pipeline, reader, guard, restored, seed } = stores;
     let gate = match (guard, keys.validator_signer(), keys.seal) {
         (Some(guard), Some(signer), Some(seal)) => SigningGate::new(signer, seal, guard),
@@ -61,7 +64,13 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
     let me = gate.validator();
     let executor = restored.executor.clone();
     let window = executor.window();
-    let view = Arc::new(View::new(Arc::clone(genesis), validators, window.clone(), seed));
+    let view = Arc::new(View::new(
+        Arc::clone(genesis),
+        validators,
+        window.clone(),
+        seed,
+        Arc::clone(&clock),
+    ));
     let (urgent, urgent_rx) = mpsc::channel(CORE_URGENT_MAX);
     let (bulk, bulk_rx) = mpsc::channel(CORE_BULK_MAX);
     let (failed, failure) = watch::channel(None);
@@ -71,7 +80,7 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
         executor::spawn(executor, executed_tx, watch("execution")).map_err(thread_error)?;
     let known: Known = Arc::new(move |id| window.place_of(id).is_some());
     let (core, first) =
-        Core::new(clock::now(), Arc::clone(genesis), gate, known, restored).map_err(rule)?;
+        Core::new(clock.now(), Arc::clone(genesis), gate, known, restored).map_err(rule)?;
     let peers = Arc::new(Peers::default());
     let (waiting, verdicts) = (Arc::default(), Arc::default());
     let releaser = Releaser {
@@ -97,9 +106,10 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
         bytes_max: keep_bytes,
         heights_min: genesis.validity_slots_max.max(KEPT_HEIGHTS_MIN),
     };
+    let footing = Footing { clock, road, retention };
     let mailboxes = Mailboxes { executed, urgent: urgent_rx, bulk: bulk_rx };
     let (handle, shared) = (committer.handle(), gauges.clone());
-    let core = core_loop::spawn(core, first, mailboxes, handle, shared, retention, watch("core"))
+    let core = core_loop::spawn(core, first, footing, mailboxes, handle, shared, watch("core"))
         .map_err(thread_error)?;
     Ok(Threads {
         me,

@@ -2,7 +2,7 @@
 //!
 //! Written by the commit thread as notices are released, so that nothing is shown before it is durable.
 
-use super::clock;
+use super::ground::Clock;
 use crate::api::{Head, LevelTimes};
 use crate::core::Notice;
 use crate::limits::{HEIGHTS_KEPT_MAX, LANE_TIMES_MAX, UNDECIDED_KEPT_MAX};
@@ -100,6 +100,7 @@ pub(super) struct View {
     pub(super) validators: ValidatorSet,
     /// Ids ordered in the validity window, as execution holds them.
     pub(super) window: WindowReader,
+    pub(super) clock: Arc<dyn Clock>,
     state: RwLock<State>,
     head: watch::Sender<Head>,
     change: watch::Sender<u64>,
@@ -121,6 +122,7 @@ impl View {
         validators: ValidatorSet,
         window: WindowReader,
         seed: Seed,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         let mut unsealed = BTreeMap::new();
         if seed.head.sealed < seed.head.executed {
@@ -131,6 +133,7 @@ impl View {
             genesis,
             validators,
             window,
+            clock,
             state: RwLock::new(State {
                 header_id: seed.header_id,
                 order: seed.order,
@@ -183,7 +186,7 @@ impl View {
         let position = batch.position();
         let mut state = self.write();
         let lane = state.lanes.entry(position.lane).or_default();
-        lane.received_at.entry(position.seq).or_insert_with(clock::now);
+        lane.received_at.entry(position.seq).or_insert_with(|| self.clock.now());
         lane.trim();
         let decided = lane.decided.last_key_value().is_some_and(|(seq, _)| *seq >= position.seq);
         if !decided {
@@ -218,14 +221,14 @@ impl View {
         let mut state = self.write();
         let lane = state.lanes.entry(position.lane).or_default();
         lane.certified = lane.certified.max(position.seq);
-        lane.certified_at.entry(position.seq).or_insert_with(clock::now);
+        lane.certified_at.entry(position.seq).or_insert_with(|| self.clock.now());
         lane.trim();
         drop(state);
         self.changed();
     }
 
     fn on_ordered(&self, height: Height, slot: Slot, round: Round, tips: &[LanePosition]) {
-        let now = clock::now();
+        let now = self.clock.now();
         let mut state = self.write();
         let info = state.heights.entry(height).or_default();
         info.slot = slot;
@@ -265,7 +268,7 @@ impl View {
 
     fn on_sealed(&self, height: Height, header: SlotHeader, seal: Seal) {
         let mut state = self.write();
-        state.heights.entry(height).or_default().times.sealed = Some(clock::now());
+        state.heights.entry(height).or_default().times.sealed = Some(self.clock.now());
         let later = state.unsealed.split_off(&height.next());
         let mut upto = std::mem::replace(&mut state.unsealed, later);
         let newest = state.sealed_state.as_ref().is_none_or(|old| old.header.height < height);
