@@ -9,7 +9,7 @@ use crate::load::summary::{Costs, Setting, Summary, Window};
 use crate::load::{Door, Generator, Plan, collect, engine, gossip::Gossip, saturation};
 use crate::machine;
 use crate::manifest::{Manifest, Rate, Via};
-use crate::world::{Layout, Place, World, WorldKind};
+use crate::world::{Layout, NodeInfo, Place, World, WorldKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -221,6 +221,12 @@ impl Own {
             }
         }
         Ok(Self { world, urls })
+    }
+
+    /// Nodes with their processes.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<(NodeInfo, u32)> {
+        self.world.layout().nodes.iter().cloned().zip(self.pids()).collect()
     }
 
     /// Their processes.

@@ -1,16 +1,21 @@
-//! Command line of `rota-testnet`: `run`, `load`, `bench`.
+//! Command line of `rota-testnet`: `run`, `load`, `bench`, `kill-loop`, `soak`.
 
 use crate::bench::{self, Own, Shape};
 use crate::error::TestnetError;
+use crate::hurt::NodeArgs;
 use crate::load::{Summary, saturation};
-use crate::manifest::{Manifest, Rate, Via};
+use crate::manifest::{Manifest, Rate, Via, random};
 use crate::run::{self, Options};
+use crate::soak;
 use crate::world::WorldKind;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// The manifest of `kill-loop`, whatever folder it is run in.
+const KILL_LOOP: &str = include_str!("../manifests/kill-loop.toml");
 
 /// Run many nodes and hurt them: docker-compose, processes, load.
 #[derive(Debug, Parser)]
@@ -28,12 +33,30 @@ enum Verb {
     Load(LoadArgs),
     /// Starts nodes of its own, loads them, and says what it cost.
     Bench(BenchArgs),
+    /// Kills nodes at random instants under load, some of the time all at once, and checks what must hold.
+    KillLoop(KillLoopArgs),
+    /// Loads a network for long, and measures whether anything grows.
+    Soak(SoakArgs),
+    /// One node that is hurt from within; worlds start it instead of `rota start`.
+    #[command(hide = true)]
+    Node(NodeArgs),
 }
 
 #[derive(Debug, Args)]
 struct RunArgs {
     /// The manifest.
-    manifest: PathBuf,
+    #[arg(required_unless_present = "random", conflicts_with = "random")]
+    manifest: Option<PathBuf>,
+    /// Draws a manifest from this seed instead, and prints it.
+    #[arg(long, value_name = "SEED")]
+    random: Option<u64>,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// Where and how a network is run.
+#[derive(Debug, Args)]
+struct PlaceArgs {
     /// Where nodes run.
     #[arg(long, value_enum, default_value = "process")]
     world: WorldKind,
@@ -43,6 +66,57 @@ struct RunArgs {
     /// Keep nodes and files when everything held, until Ctrl-C.
     #[arg(long)]
     keep: bool,
+    /// The binary `rota`; default: beside this one.
+    #[arg(long, env = "ROTA_BINARY")]
+    rota: Option<PathBuf>,
+    /// Folder under which the run makes its own.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+impl PlaceArgs {
+    fn options(&self) -> Options {
+        Options {
+            world: self.world,
+            rota: self.rota.clone(),
+            folder: self.dir.clone(),
+            keep: self.keep,
+        }
+    }
+
+    async fn run(&self, manifest: &Manifest, name: &str) -> Result<Verdict, TestnetError> {
+        let report = run::run(manifest, name, &self.options()).await?;
+        print(&report, self.json)?;
+        Ok(if report.ok { Verdict::Holds } else { Verdict::Broken })
+    }
+}
+
+#[derive(Debug, Args)]
+struct KillLoopArgs {
+    /// Rounds of `kill -9`; every tenth is on all nodes at once.
+    #[arg(long, default_value_t = 50)]
+    kills: u64,
+    /// Seeds victims and instants.
+    #[arg(long, default_value_t = 11)]
+    seed: u64,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Debug, Args)]
+struct SoakArgs {
+    /// Minutes measured.
+    #[arg(long, default_value_t = 30)]
+    minutes: u64,
+    /// Minutes before them.
+    #[arg(long, default_value_t = 3)]
+    warm_up: u64,
+    /// Payload offered.
+    #[arg(long, default_value = "200KB/s")]
+    offered: Rate,
+    /// Report as JSON on stdout.
+    #[arg(long)]
+    json: bool,
     /// The binary `rota`; default: beside this one.
     #[arg(long, env = "ROTA_BINARY")]
     rota: Option<PathBuf>,
@@ -149,6 +223,9 @@ impl Cli {
             Verb::Run(args) => args.run().await,
             Verb::Load(args) => args.run().await,
             Verb::Bench(args) => args.run().await,
+            Verb::KillLoop(args) => args.run().await,
+            Verb::Soak(args) => args.run().await,
+            Verb::Node(args) => args.run().await.map(|()| Verdict::Holds),
         }
     }
 }
@@ -202,11 +279,42 @@ async fn measure(
 
 impl RunArgs {
     async fn run(self) -> Result<Verdict, TestnetError> {
-        let manifest = Manifest::read(&self.manifest)?;
-        let name = self.manifest.display().to_string();
-        let options =
-            Options { world: self.world, rota: self.rota, folder: self.dir, keep: self.keep };
-        let report = run::run(&manifest, &name, &options).await?;
+        let (manifest, name) = match (&self.manifest, self.random) {
+            (_, Some(seed)) => {
+                let text = random::manifest(seed);
+                tracing::info!("rota-testnet run --random {seed} drew\n{text}");
+                (Manifest::parse(&text)?, format!("random {seed}"))
+            }
+            (Some(path), None) => (Manifest::read(path)?, path.display().to_string()),
+            (None, None) => return Err(TestnetError::manifest("neither a file nor --random")),
+        };
+        self.place.run(&manifest, &name).await
+    }
+}
+
+impl KillLoopArgs {
+    async fn run(self) -> Result<Verdict, TestnetError> {
+        let mut manifest = Manifest::parse(KILL_LOOP)?;
+        manifest.seed = self.seed;
+        let kills = self.kills;
+        let plan = manifest.net.kill_loop.as_mut();
+        let plan = plan.ok_or_else(|| TestnetError::manifest("no kill loop"))?;
+        plan.kills = kills;
+        // The load outlasts the loop, which ends it: a round takes a gap, and never as long as this.
+        manifest.load.slots = kills.saturating_mul(10).saturating_add(60);
+        manifest.expect.height_min = kills.min(manifest.expect.height_min);
+        self.place.run(&manifest, &format!("kill-loop --kills {kills}")).await
+    }
+}
+
+impl SoakArgs {
+    async fn run(self) -> Result<Verdict, TestnetError> {
+        let plan = soak::Plan {
+            warm_up: Duration::from_secs(self.warm_up.saturating_mul(60)),
+            window: Duration::from_secs(self.minutes.saturating_mul(60)),
+            offered: self.offered,
+        };
+        let report = soak::run(&plan, self.rota, self.dir).await?;
         print(&report, self.json)?;
         Ok(if report.ok { Verdict::Holds } else { Verdict::Broken })
     }
@@ -244,6 +352,10 @@ mod tests {
             "rota-testnet run smoke.toml --world compose --json --keep",
             "rota-testnet load --rpc http://a --rpc http://b --offered 10MB/s --tx-bytes 512 --rollups 8 \
              --seconds 60 --warm-up 20 --seed 7 --via gossip --json",
+            "rota-testnet run --random 7 --json",
+            "rota-testnet kill-loop --kills 500 --json",
+            "rota-testnet soak --minutes 30",
+            "rota-testnet node --home h --dials d.json --crime equivocate_votes=0.5",
             "rota-testnet bench --slot-ms 12000 --offered 20MB/s --saturate",
         ] {
             Cli::try_parse_from(line.split_whitespace()).unwrap();

@@ -231,6 +231,14 @@ impl Client {
         parse(&format!("{}{path}", self.url), &bytes)
     }
 
+    /// A page as text.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub async fn text(&self, path: &str) -> Result<String, TestnetError> {
+        Ok(String::from_utf8_lossy(&self.get(path).await?).into_owned())
+    }
+
     /// How far the node is.
     ///
     /// # Errors

@@ -51,12 +51,24 @@ pub enum TestnetError {
         /// How long.
         seconds: u64,
     },
+    /// A node that this process is could not go on.
+    #[error(transparent)]
+    Node(#[from] rota_node::error::OperatorError),
     /// This machine lacks something.
     #[error("not on this machine: {0}")]
     Missing(String),
 }
 
 impl TestnetError {
+    /// What the process ends with.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Node(error) => error.exit.number(),
+            _ => 69,
+        }
+    }
+
     /// A manifest error without a hint.
     pub(crate) fn manifest(cause: impl Into<String>) -> Self {
         Self::Manifest { cause: cause.into(), hint: None }

@@ -21,12 +21,14 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod error;
+pub mod hurt;
 pub mod invariants;
 pub mod limits;
 pub mod load;
 pub mod machine;
 pub mod manifest;
 pub mod run;
+pub mod soak;
 pub mod world;
 
 pub use error::TestnetError;

@@ -42,6 +42,36 @@ pub const LOG_TAIL_BYTES: u64 = 4 * 1024;
 pub const SAMPLED_PLACES: usize = 200;
 /// Most receipts kept by a load: at 240 KiB each this is a terabyte offered.
 pub const RECEIPTS_MAX: usize = 4 * 1024 * 1024;
+/// How often a hurt node reads its dials: a fraction of the shortest slot.
+pub const DIALS_POLL: Duration = Duration::from_millis(50);
+/// Bytes that a relay reads at once.
+pub const RELAY_CHUNK_BYTES: usize = 32 * 1024;
+/// Chunks under way in one direction of a relayed connection: 16 MiB, what a socket buffer and a long line hold
+/// together; beyond it the sender is held back.
+pub const RELAY_CHUNKS_MAX: usize = 512;
+/// Connections through the front of one node; more are closed. Peers, their retries, and the load's.
+pub const RELAY_CONNECTIONS_MAX: usize = 256;
+/// How long a lost segment holds up what is behind it: the least retransmission time-out of Linux.
+pub const RELAY_RETRANSMIT: Duration = Duration::from_millis(200);
+/// Bytes of a segment, of which a share is lost.
+pub const RELAY_SEGMENT_BYTES: usize = 1_460;
+/// Size of the file system that a node has to itself when its disk is to be filled: a ledger segment, an index, and
+/// room for what a run orders.
+pub const SMALL_DISK_BYTES: u64 = 512 * 1024 * 1024;
+
+/// How often a soak looks.
+pub const SOAK_SAMPLE_EVERY: Duration = Duration::from_secs(5);
+/// Resident memory may grow by this in a minute: an hour of it is a tenth of what a node may use. The window of
+/// ids fills for ten minutes, and the allocator keeps what a burst needed.
+pub const SOAK_RSS_BYTES_PER_MINUTE_MAX: f64 = 512.0 * 1024.0;
+/// Descriptors, threads and queued events: one in twenty minutes is a leak by morning.
+pub const SOAK_COUNT_PER_MINUTE_MAX: f64 = 0.05;
+/// Guard, write-ahead log and index: they are rewritten or cut, and may not keep what is decided.
+pub const SOAK_FILE_BYTES_PER_MINUTE_MAX: f64 = 64.0 * 1024.0;
+/// Bytes waiting for the commit thread.
+pub const SOAK_QUEUE_BYTES_PER_MINUTE_MAX: f64 = 16.0 * 1024.0;
+/// Bytes of ledger for each byte ordered: bodies once, records and frames beside them.
+pub const LEDGER_BYTES_PER_BYTE_MAX: f64 = 1.25;
 
 const _: () = assert!(SUBMISSION_BYTES_MIN < SUBMISSION_BYTES_MAX);
 const _: () = assert!(SUBMISSION_BYTES_MAX <= 512 * 1024);

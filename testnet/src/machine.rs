@@ -31,6 +31,28 @@ pub fn cost(pid: u32) -> Option<Cost> {
     })
 }
 
+/// What a process holds now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Resident memory, bytes.
+    pub resident: u64,
+    /// Open descriptors.
+    pub descriptors: usize,
+    /// Threads.
+    pub threads: u64,
+}
+
+/// What process `pid` holds, or `None` if it is gone.
+#[must_use]
+pub fn process(pid: u32) -> Option<Process> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(Process {
+        resident: number(&status, "VmRSS:").saturating_mul(1024),
+        descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
+        threads: number(&status, "Threads:"),
+    })
+}
+
 fn number(text: &str, key: &str) -> u64 {
     text.lines()
         .find_map(|line| line.strip_prefix(key))

@@ -8,6 +8,7 @@ use crate::api::{
     AccountView, ApiError, Backend, BundleOf, Check, Cursor, Head, Level, Page, PeerView,
     Readiness, SlotView, Submission, Submitted, SyncView, TransactionStatus, ValidatorView,
 };
+use crate::core::Input;
 use crate::disk::CommitterHandle;
 use crate::index::Index;
 use crate::limits::LIVE_AGE_MS_MAX;
@@ -16,7 +17,7 @@ use rota_p2p::{Identity, NetworkHandle};
 use rota_types::{Hash, Height, RollupId, Seq, Slot, ValidatorKey, Weight};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// Clones share one running node.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub(super) struct Inner {
     pub(super) index: Option<Arc<Index>>,
     pub(super) network: NetworkHandle,
     pub(super) submitter: Submitter,
+    /// Weak: the core ends when the last sender of frames is gone.
+    pub(super) urgent: mpsc::WeakSender<Input>,
     pub(super) committer: CommitterHandle<super::release::Outward>,
     pub(super) prometheus: PrometheusHandle,
     /// The key that signs; `None` on a full node, and on a validator whose guard is missing.
@@ -138,6 +141,7 @@ impl Backend for NodeBackend {
         let stats = self.inner.committer.stats();
         metrics::gauge!("rota_disk_commit_queue_bytes")
             .set(as_gauge(u64::try_from(stats.queued_bytes).unwrap_or(u64::MAX)));
+        self.inner.waiting_events();
         metrics::counter!("rota_disk_commit_groups_total").absolute(stats.groups);
         metrics::counter!("rota_disk_committed_bytes_total").absolute(stats.bytes);
         let mut page = self.inner.prometheus.render();
@@ -147,6 +151,19 @@ impl Backend for NodeBackend {
 }
 
 impl Inner {
+    /// How many events wait in the core's mailboxes.
+    fn waiting_events(&self) {
+        let waiting = |mailbox: &'static str, sender: &mpsc::Sender<Input>| {
+            let count = sender.max_capacity().saturating_sub(sender.capacity());
+            metrics::gauge!("rota_node_core_waiting_events", "mailbox" => mailbox)
+                .set(as_gauge(u64::try_from(count).unwrap_or(u64::MAX)));
+        };
+        waiting("bulk", &self.submitter.bulk);
+        if let Some(urgent) = self.urgent.upgrade() {
+            waiting("urgent", &urgent);
+        }
+    }
+
     pub(super) fn check_kept(&self, height: Height) -> Result<(), ApiError> {
         match self.slots.ledger().first() {
             Some(first) if height < first && height > Height::GENESIS => {

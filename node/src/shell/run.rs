@@ -238,6 +238,7 @@ impl Parts {
         })?;
         let slots = |reader| Slots::new(genesis.chain_id, reader);
         let server = Server::new(slots(reader.clone()), Arc::clone(&threads.view));
+        let urgent = threads.urgent.downgrade();
         let inbound = Inbound {
             chain_id: genesis.chain_id,
             network: network.clone(),
@@ -263,6 +264,7 @@ impl Parts {
                 next_token: AtomicU64::new(1),
                 clock,
             },
+            urgent,
             view: threads.view,
             index: Some(index),
             network: network.clone(),

@@ -12,7 +12,7 @@ pub mod streams;
 
 use crate::client::{SlotView, TransactionStatus};
 use rota_types::{Hash, ValidatorKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -96,6 +96,8 @@ pub struct Trace {
     pub marks: BTreeMap<String, Vec<(String, Hash)>>,
     /// Evidence that nodes know of.
     pub evidence: BTreeMap<String, Vec<String>>,
+    /// Nodes that lie on purpose and that honest ones hold evidence against.
+    pub caught: BTreeSet<String>,
     /// Start of slot 0 (Unix milliseconds) and length of a slot, if known.
     pub slot_times: Option<(u64, u64)>,
 }

@@ -4,8 +4,11 @@
 
 mod perturbation;
 mod quantity;
+pub mod random;
+#[cfg(test)]
+mod tests;
 
-pub use perturbation::{Kind, Perturbation, Target};
+pub use perturbation::{Kind, Perturbation, Sides, Spot, Target};
 pub use quantity::{Duration, Rate};
 
 use crate::error::TestnetError;
@@ -13,6 +16,21 @@ use crate::limits::{MANIFEST_BYTES_MAX, NODES_MAX, PERTURBATIONS_MAX};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Byzantine roles, named for the crime; which of them a world can play it says itself.
+pub const ROLES: [&str; 11] = [
+    "equivocate_votes",
+    "equivocate_batches",
+    "omit",
+    "silent",
+    "withhold",
+    "amnesia",
+    "ack_unstored",
+    "break_receipt",
+    "stale_parent",
+    "garbage",
+    "flood",
+];
 
 /// A whole manifest.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,7 +69,7 @@ pub struct GenesisPart {
 }
 
 /// `[link]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkPart {
     /// One-way delay.
@@ -140,7 +158,7 @@ pub struct NodePart {
     /// What happens to it: `name[:value]@slot[+slots]`.
     #[serde(default)]
     pub perturb: Vec<String>,
-    /// Byzantine roles; for test builds.
+    /// Byzantine roles, each with the share of occasions on which it is played.
     #[serde(default)]
     pub byzantine: BTreeMap<String, f64>,
 }
@@ -225,6 +243,9 @@ pub struct Expect {
     /// Least number of transactions ordered.
     #[serde(default)]
     pub committed_txs_min: u64,
+    /// Least number of Byzantine nodes that honest ones hold evidence against.
+    #[serde(default)]
+    pub evidence_min: u64,
     /// Most slots that recovery from one perturbation may take.
     #[serde(default)]
     pub recover_slots_max: Option<u64>,
@@ -276,11 +297,69 @@ impl Manifest {
                 return Err(TestnetError::Manifest { cause, hint: Some(hint) });
             }
         }
-        let count = self.perturbations()?.len();
-        if count > PERTURBATIONS_MAX {
-            return Err(TestnetError::manifest(format!("{count} perturbations are too many")));
+        let all = self.perturbations()?;
+        if all.len() > PERTURBATIONS_MAX {
+            let cause = format!("{} perturbations are too many", all.len());
+            return Err(TestnetError::manifest(cause));
+        }
+        let names = self.names();
+        if let Some(unknown) = all.iter().flat_map(Perturbation::named).find(|n| !names.contains(n))
+        {
+            let cause = format!("a partition names {unknown}, which is no node of this network");
+            return Err(TestnetError::Manifest { cause, hint: Some(names.join(", ")) });
+        }
+        self.check_roles()
+    }
+
+    fn check_roles(&self) -> Result<(), TestnetError> {
+        for (name, node) in &self.node {
+            if node.mode == Mode::Full && !node.byzantine.is_empty() {
+                let cause = format!("node.{name} is no validator and cannot be Byzantine");
+                return Err(TestnetError::manifest(cause));
+            }
+            for (role, share) in &node.byzantine {
+                if !ROLES.contains(&role.as_str()) || !(0.0..=1.0).contains(share) {
+                    return Err(TestnetError::Manifest {
+                        cause: format!("node.{name}: no Byzantine role {role} = {share}"),
+                        hint: Some(format!("a share of 0 to 1 of one of {}", ROLES.join(", "))),
+                    });
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Names of all nodes, validators first.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names = self.validators();
+        names.extend(self.full_nodes().map(|(name, _)| name.clone()));
+        names
+    }
+
+    /// Names of nodes with a Byzantine role.
+    #[must_use]
+    pub fn byzantine(&self) -> Vec<String> {
+        let lying = self.node.iter().filter(|(_, node)| !node.byzantine.is_empty());
+        lying.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What happens to a node by name, or to all.
+    ///
+    /// # Errors
+    /// As [`Self::perturbations`].
+    pub fn happens_to(
+        &self,
+        name: &str,
+        what: impl Fn(&Kind) -> bool,
+    ) -> Result<bool, TestnetError> {
+        Ok(self.perturbations()?.iter().any(|perturbation| {
+            let here = match &perturbation.target {
+                Target::Node(node) => node == name,
+                Target::All => true,
+            };
+            here && what(&perturbation.kind)
+        }))
     }
 
     /// Names of the validators.
@@ -332,68 +411,4 @@ pub(crate) fn nearest<'a>(
         .filter(|(score, _)| *score > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, word)| word)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SMALL: &str = "genesis = { slot = \"2s\", validators = 4 }\n";
-
-    #[test]
-    fn the_example_of_the_design_parses() {
-        let text = r#"
-            seed = 7
-            genesis = { slot = "2s", validators = 7 }
-            link = { delay = "45ms", jitter = "5ms", loss = 0.0 }
-            load = { tx_bytes = 512, offered = "1MB/s", rollups = 8, via = ["rpc", "gossip"], slots = 40 }
-            [node]
-            v2 = { power = 2, perturb = ["kill@5", "restart@20"] }
-            v3 = { perturb = ["pause@8+3", "wipe-index@15", "disk-full@22+2"] }
-            v4 = { byzantine = { equivocate_votes = 0.2 } }
-            f1 = { mode = "full", start_at = 15 }
-            [net]
-            perturb = ["partition:v1,v2|rest@25+4", "kill-all@32"]
-            [expect]
-            forks = 0
-            receipted_lost = 0
-            double_signs = 0
-            height_min = 30
-            recover_slots_max = 3
-        "#;
-        let manifest = Manifest::parse(text).unwrap();
-        assert_eq!(manifest.genesis.slot.as_millis(), 2_000);
-        assert_eq!(manifest.load.offered.bytes_per_second, 1_000_000);
-        let all = manifest.perturbations().unwrap();
-        assert_eq!(all.len(), 7);
-        assert!(all.is_sorted_by_key(|p| p.at));
-        assert_eq!(manifest.full_nodes().count(), 1);
-    }
-
-    #[test]
-    fn committed_manifests_parse() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-        let mut seen = 0;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            Manifest::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            seen += 1;
-        }
-        assert!(seen >= 2);
-    }
-
-    #[test]
-    fn an_unknown_key_names_the_nearest_known_one() {
-        let error = Manifest::parse(&format!("{SMALL}[expect]\nfork = 0\n")).unwrap_err();
-        assert!(error.to_string().contains("did you mean `forks`?"), "{error}");
-        let text = format!("{SMALL}[node]\nv1 = {{ perturb = [\"kil@3\"] }}\n");
-        let error = Manifest::parse(&text).unwrap_err();
-        assert!(error.to_string().contains("did you mean `kill`?"), "{error}");
-    }
-
-    #[test]
-    fn a_validator_that_is_none_is_refused() {
-        let error = Manifest::parse(&format!("{SMALL}[node]\nv9 = {{}}\n")).unwrap_err();
-        assert!(error.to_string().contains("v1 to v4"), "{error}");
-    }
 }

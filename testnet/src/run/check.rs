@@ -5,7 +5,7 @@ use crate::error::TestnetError;
 use crate::invariants::Trace;
 use crate::load::{Door, Offered, collect};
 use crate::world::Layout;
-use rota_types::Hash;
+use rota_types::{Genesis, Hash};
 
 /// Fills the trace from all nodes, each up to its own head; gives who did not answer.
 pub(super) async fn fill(
@@ -13,12 +13,12 @@ pub(super) async fn fill(
     layout: &Layout,
     doors: &[Door],
     offered: &Offered,
-    rollups: usize,
+    lying: &[String],
 ) -> Vec<String> {
     let mut silent = Vec::new();
     let genesis = &layout.genesis;
     trace.slot_times = Some((genesis.genesis_time.0, genesis.slot_ms));
-    let all: Vec<u64> = layout.rollups.iter().copied().take(rollups).collect();
+    let all = layout.rollups.clone();
     let mut answering = Vec::new();
     for door in doors {
         match one(trace, door, &all, offered).await {
@@ -30,6 +30,7 @@ pub(super) async fn fill(
     if let Err(error) = collect::sample(trace, offered, &answering).await {
         silent.push(error.to_string());
     }
+    set_apart(trace, genesis, lying);
     for node in layout.nodes.iter().filter(|node| node.validator) {
         let marks = guards::marks(&node.guard()).unwrap_or_else(|reason| {
             // Two digests at one made-up place: a guard that cannot be read is a finding.
@@ -39,6 +40,20 @@ pub(super) async fn fill(
         trace.marks.insert(node.name.clone(), marks);
     }
     silent
+}
+
+/// Evidence against nodes that lie on purpose is what is wanted of the others; only other evidence is a finding.
+fn set_apart(trace: &mut Trace, genesis: &Genesis, lying: &[String]) {
+    for validator in genesis.validators.iter().filter(|v| lying.contains(&v.name)) {
+        let key = validator.key.to_string();
+        for texts in trace.evidence.values_mut() {
+            let before = texts.len();
+            texts.retain(|text| !text.starts_with(&key));
+            if texts.len() < before {
+                trace.caught.insert(validator.name.clone());
+            }
+        }
+    }
 }
 
 async fn one(

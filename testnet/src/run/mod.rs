@@ -4,6 +4,7 @@
 //! unless it is asked to keep it.
 
 mod check;
+mod edit;
 mod guards;
 mod kill_loop;
 mod observe;
@@ -95,7 +96,10 @@ fn doors(layout: &Layout) -> Result<Vec<Door>, TestnetError> {
 
 async fn stages(manifest: &Manifest, world: &mut World) -> Result<Report, TestnetError> {
     let layout = world.layout().clone();
-    let doors = doors(&layout)?;
+    let lying = manifest.byzantine();
+    let mut doors = doors(&layout)?;
+    // What a liar answers proves nothing, and a receipt of its may be broken.
+    doors.retain(|door| !lying.contains(&door.name));
     let late = |name: &str| manifest.node.get(name).is_some_and(|node| node.start_at > 0);
     stage("start", &layout.place.folder.display().to_string());
     for node in layout.nodes.iter().filter(|node| !late(&node.name)) {
@@ -120,7 +124,7 @@ async fn stages(manifest: &Manifest, world: &mut World) -> Result<Report, Testne
     let mut trace = Trace::default();
     let waited = settle(manifest, &doors, &offered, &mut conductor, world, &mut trace).await;
     stage("check", &format!("settled: {}", waited.is_none()));
-    let silent = check::fill(&mut trace, &layout, &doors, &offered, manifest.load.rollups).await;
+    let silent = check::fill(&mut trace, &layout, &doors, &offered, &lying).await;
     conductor.note_ends(world).await;
     conductor.ended.extend(silent);
     let world = world.kind().name();

@@ -1,15 +1,18 @@
 //! Hurts nodes when the manifest says so, and heals them all at the end.
 
+use super::edit;
 use super::kill_loop;
 use super::observe::Watcher;
 use super::report::NotRun;
 use crate::clock::Timeline;
 use crate::error::TestnetError;
+use crate::hurt::{Crime, Dials};
 use crate::limits::POLL;
 use crate::load::engine::Running;
-use crate::manifest::{Kind, Manifest, Perturbation, Target};
+use crate::manifest::{Duration, Kind, Manifest, Perturbation, Target};
+use crate::world::relay::Shape;
 use crate::world::{Deed, Layout, World};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be done at a slot.
 #[derive(Clone, Debug)]
@@ -31,8 +34,21 @@ pub(super) struct Conductor {
     pub(super) not_run: Vec<NotRun>,
     /// What was done, in order.
     pub(super) done: Vec<String>,
-    /// Nodes that ended by themselves.
+    /// Nodes that ended by themselves, or did not when they had to.
     pub(super) ended: Vec<String>,
+    dials: BTreeMap<String, Dials>,
+    /// Perturbations that this world does not do: they have no end either.
+    skipped: BTreeSet<String>,
+}
+
+/// The base with one property changed.
+fn shaped(base: Shape, kind: &Kind) -> Shape {
+    match kind {
+        Kind::Delay(delay) => Shape { delay: base.delay.saturating_add(delay.std()), ..base },
+        Kind::Throttle(rate) => Shape { bytes_per_second: rate.bytes_per_second, ..base },
+        Kind::Loss(loss) => Shape { loss: *loss, ..base },
+        _ => base,
+    }
 }
 
 impl Conductor {
@@ -46,18 +62,16 @@ impl Conductor {
             not_run: Vec::new(),
             done: Vec::new(),
             ended: Vec::new(),
+            dials: BTreeMap::new(),
+            skipped: BTreeSet::new(),
         }
     }
 
-    /// Steps by slot; what no world does is noted as not run.
-    fn schedule(&mut self) -> Result<BTreeMap<u64, Vec<Step>>, TestnetError> {
+    /// Steps by slot.
+    fn schedule(&self) -> Result<BTreeMap<u64, Vec<Step>>, TestnetError> {
         let mut steps: BTreeMap<u64, Vec<Step>> = BTreeMap::new();
         for perturbation in self.manifest.perturbations()? {
-            if let Some(why) = perturbation.kind.not_here() {
-                self.not_run.push(NotRun { what: perturbation.text, why: why.into() });
-                continue;
-            }
-            if matches!(perturbation.kind, Kind::Pause | Kind::Disconnect) {
+            if perturbation.kind.lasts() {
                 let end = perturbation.at.saturating_add(perturbation.slots);
                 steps.entry(end).or_default().push(Step::Release(perturbation.clone()));
             }
@@ -68,17 +82,28 @@ impl Conductor {
                 let step = Step::FirstStart(name.clone());
                 steps.entry(node.start_at).or_default().push(step);
             }
-            for role in node.byzantine.keys() {
-                let what = format!("{name}: byzantine {role}");
-                let why = "needs a test build with Byzantine roles".into();
-                self.not_run.push(NotRun { what, why });
-            }
-        }
-        if self.manifest.link.is_some() {
-            let why = "links of this world cannot be shaped: needs the relay on every link".into();
-            self.not_run.push(NotRun { what: "link".into(), why });
         }
         Ok(steps)
+    }
+
+    /// What lasts for the whole run: roles and links.
+    fn note_roles(&mut self, world: &World) {
+        for (name, node) in self.manifest.node.clone() {
+            for role in node.byzantine.keys() {
+                let why = world.hurts_from_within().or_else(|| {
+                    (!Crime::is_known(role)).then_some("a role that only the simulator plays")
+                });
+                let what = format!("{name}: byzantine {role}");
+                match why {
+                    Some(why) => self.not_run.push(NotRun { what, why: why.into() }),
+                    None => self.note(what),
+                }
+            }
+        }
+        if self.manifest.link.is_some() && !world.shapes_links() {
+            let why = "no relay between containers; --world process".into();
+            self.not_run.push(NotRun { what: "link".into(), why });
+        }
     }
 
     /// Does everything at its time, until the load is over.
@@ -88,6 +113,7 @@ impl Conductor {
         load: &Running,
     ) -> Result<(), TestnetError> {
         let mut steps = self.schedule()?;
+        self.note_roles(world);
         let timeline = Timeline::begin();
         let slot_us = self.manifest.genesis.slot.as_millis().saturating_mul(1_000);
         let mut kills = self.manifest.net.kill_loop.clone().map(|plan| {
@@ -136,26 +162,25 @@ impl Conductor {
                 self.watcher.released(name, "first start");
             }
             Step::Hurt(perturbation) => {
-                for name in self.targets(&perturbation.target) {
+                for name in self.targets(perturbation) {
                     self.hurt(world, &name, perturbation).await?;
                 }
             }
             Step::Release(perturbation) => {
-                for name in self.targets(&perturbation.target) {
-                    world.resume(&name).await?;
-                    world.connect(&name).await?;
-                    self.note(format!("{name}: end of {}", perturbation.text));
-                    self.watcher.released(&name, &perturbation.text);
+                for name in self.targets(perturbation) {
+                    self.release(world, &name, perturbation).await?;
                 }
             }
         }
         Ok(())
     }
 
-    fn targets(&self, target: &Target) -> Vec<String> {
-        match target {
-            Target::Node(name) => vec![name.clone()],
-            Target::All => self.names.clone(),
+    /// Whom a step is done to; a partition is one deed, told of the first node it names.
+    fn targets(&self, perturbation: &Perturbation) -> Vec<String> {
+        match (&perturbation.kind, &perturbation.target) {
+            (Kind::Partition(_), _) => self.names.first().cloned().into_iter().collect(),
+            (_, Target::Node(name)) => vec![name.clone()],
+            (_, Target::All) => self.names.clone(),
         }
     }
 
@@ -171,67 +196,176 @@ impl Conductor {
         perturbation: &Perturbation,
     ) -> Result<(), TestnetError> {
         let text = perturbation.text.as_str();
-        match &perturbation.kind {
+        if perturbation.kind.lasts() {
+            for name in self.shaken(name, &perturbation.kind) {
+                self.watcher.hurt(&name);
+            }
+        }
+        let deed = match &perturbation.kind {
             Kind::Kill => {
                 self.watcher.hurt(name);
-                world.kill(name).await?;
+                world.kill(name).await.map(|()| Deed::Done)
             }
             Kind::Restart => {
                 world.stop(name).await?;
                 world.start(name).await?;
                 self.watcher.released(name, text);
+                Ok(Deed::Done)
             }
-            Kind::Pause => {
-                self.watcher.hurt(name);
-                world.pause(name).await?;
+            Kind::Pause => world.pause(name).await.map(|()| Deed::Done),
+            Kind::Disconnect => world.disconnect(name).await,
+            Kind::Partition(sides) => world.part(sides).await,
+            Kind::Delay(_) | Kind::Throttle(_) | Kind::Loss(_) => {
+                let base = world.layout().link;
+                Ok(world.shape(name, Some(shaped(base, &perturbation.kind))))
             }
-            Kind::Disconnect => {
-                self.watcher.hurt(name);
-                if let Deed::NotHere(why) = world.disconnect(name).await? {
-                    self.not_run.push(NotRun { what: format!("{name}: {text}"), why: why.into() });
-                    return Ok(());
-                }
+            Kind::DiskFull => world.fill(name),
+            Kind::SlowDisk(_) | Kind::Clock(_) => self.turn(world, name, Some(&perturbation.kind)),
+            Kind::WipeIndex
+            | Kind::TearLedger { .. }
+            | Kind::TearWal { .. }
+            | Kind::FlipBit(_)
+            | Kind::WipeHome => self.rob(world, name, perturbation).await,
+        }?;
+        match deed {
+            Deed::Done => self.note(format!("{name}: {text}")),
+            Deed::NotHere(why) => {
+                self.skipped.insert(text.to_owned());
+                self.not_run.push(NotRun { what: format!("{name}: {text}"), why: why.into() });
             }
-            Kind::WipeIndex | Kind::TearLedger { .. } => {
-                world.kill(name).await?;
-                self.edit(world, name, &perturbation.kind)?;
-                world.start(name).await?;
-                self.watcher.released(name, text);
-            }
-            Kind::Elsewhere(_) => return Ok(()),
         }
-        self.note(format!("{name}: {text}"));
         Ok(())
     }
 
-    /// Edits files of a node that is down.
-    fn edit(&mut self, world: &World, name: &str, kind: &Kind) -> Result<(), TestnetError> {
-        let Some(node) = world.layout().node(name) else { return Ok(()) };
+    /// Whom a lasting perturbation keeps from going on with the others.
+    fn shaken(&self, name: &str, kind: &Kind) -> Vec<String> {
         match kind {
-            Kind::WipeIndex => {
-                let index = node.index();
-                if index.is_dir() {
-                    std::fs::remove_dir_all(&index).map_err(TestnetError::file(&index))?;
-                }
+            Kind::Partition(_) => self.names.clone(),
+            _ => vec![name.to_owned()],
+        }
+    }
+
+    /// Turns one dial and leaves the other; `None` for both back.
+    fn turn(
+        &mut self,
+        world: &mut World,
+        name: &str,
+        kind: Option<&Kind>,
+    ) -> Result<Deed, TestnetError> {
+        let dials = self.dials.entry(name.to_owned()).or_default();
+        match kind {
+            Some(Kind::SlowDisk(late)) => dials.sync_delay_ms = late.as_millis(),
+            Some(Kind::Clock(offset)) => dials.clock_offset_ms = *offset,
+            _ => *dials = Dials::default(),
+        }
+        world.turn(name, *dials)
+    }
+
+    /// `kill -9`, the file edited, started again.
+    async fn rob(
+        &mut self,
+        world: &mut World,
+        name: &str,
+        perturbation: &Perturbation,
+    ) -> Result<Deed, TestnetError> {
+        world.kill(name).await?;
+        let Some(node) = world.layout().node(name).cloned() else { return Ok(Deed::Done) };
+        if perturbation.kind == Kind::WipeHome {
+            // Asked first: a home that cannot come back is not wiped.
+            return self.wipe_home(world, name, perturbation).await;
+        }
+        let seed = self.manifest.seed ^ perturbation.at;
+        if let Some(what) = edit::edit(&node, &perturbation.kind, seed)? {
+            self.note(format!("{name}: {what}"));
+        }
+        if matches!(perturbation.kind, Kind::FlipBit(_)) {
+            // What the node's own hint says; where nothing is wrong it changes nothing.
+            world.rota(name, &["db", "verify", "--repair"]).await?;
+        }
+        world.start(name).await?;
+        self.watcher.released(name, &perturbation.text);
+        Ok(Deed::Done)
+    }
+
+    async fn wipe_home(
+        &mut self,
+        world: &mut World,
+        name: &str,
+        perturbation: &Perturbation,
+    ) -> Result<Deed, TestnetError> {
+        if let Deed::NotHere(why) = world.can_rejoin().await? {
+            world.start(name).await?;
+            return Ok(Deed::NotHere(why));
+        }
+        if let Some(node) = world.layout().node(name) {
+            edit::edit(node, &perturbation.kind, 0)?;
+        }
+        world.rejoin(name).await?;
+        self.watcher.released(name, &perturbation.text);
+        Ok(Deed::Done)
+    }
+
+    /// The end of what lasts.
+    async fn release(
+        &mut self,
+        world: &mut World,
+        name: &str,
+        perturbation: &Perturbation,
+    ) -> Result<(), TestnetError> {
+        let text = perturbation.text.as_str();
+        if self.skipped.contains(text) {
+            return Ok(());
+        }
+        match &perturbation.kind {
+            Kind::Pause => world.resume(name).await?,
+            Kind::Disconnect => world.connect(name).await?,
+            Kind::Partition(sides) => world.join(sides).await?,
+            Kind::Delay(_) | Kind::Throttle(_) | Kind::Loss(_) => {
+                world.shape(name, None);
             }
-            Kind::TearLedger { bytes } => {
-                let Some(path) = node.last_segment() else { return Ok(()) };
-                let file = std::fs::OpenOptions::new().write(true).open(&path);
-                let file = file.map_err(TestnetError::file(&path))?;
-                let length = file.metadata().map_err(TestnetError::file(&path))?.len();
-                let cut = length.saturating_sub(*bytes);
-                file.set_len(cut).map_err(TestnetError::file(&path))?;
+            Kind::DiskFull => self.after_full(world, name).await?,
+            Kind::SlowDisk(_) => {
+                self.turn(world, name, Some(&Kind::SlowDisk(Duration::from_millis(0))))?;
+            }
+            Kind::Clock(_) => {
+                self.turn(world, name, Some(&Kind::Clock(0)))?;
             }
             _ => {}
         }
+        self.note(format!("{name}: end of {text}"));
+        for name in self.shaken(name, &perturbation.kind) {
+            self.watcher.released(&name, text);
+        }
         Ok(())
     }
 
-    /// Ends every pause and disconnection and starts every node that is down.
+    /// A node on a full disk has ended with a reason and a hint, and goes on when there is room.
+    async fn after_full(&mut self, world: &mut World, name: &str) -> Result<(), TestnetError> {
+        self.note_ends(world).await;
+        if world.still_awaited(name) {
+            self.ended.push(format!("{name} did not end with exit 74 on a full disk"));
+        }
+        let words = world.last_words(name).await;
+        for wanted in ["disk is full", "free space on this disk"] {
+            if !words.contains(wanted) {
+                self.ended.push(format!("{name} did not say {wanted:?} when its disk was full"));
+            }
+        }
+        world.kill(name).await?;
+        world.layout().disks.empty(name)?;
+        world.start(name).await
+    }
+
+    /// Ends everything that lasts and starts every node that is down.
     pub(super) async fn heal(&mut self, world: &mut World) -> Result<(), TestnetError> {
+        world.heal_links();
         for name in self.names.clone() {
             world.resume(&name).await?;
             world.connect(&name).await?;
+            if self.dials.contains_key(&name) {
+                self.turn(world, &name, None)?;
+            }
+            world.layout().disks.empty(&name)?;
             if !world.is_up(&name) {
                 world.start(&name).await?;
                 self.note(format!("{name}: started by the heal"));

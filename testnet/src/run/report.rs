@@ -11,6 +11,7 @@ use crate::load::summary::{Costs, Setting, Summary, Window};
 use crate::manifest::{Expect, Manifest};
 use crate::world::Layout;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Something the manifest asked for and this world did not do.
@@ -56,6 +57,8 @@ pub struct Report {
     pub double_signs: u64,
     /// Heights executed in two ways.
     pub header_mismatch: u64,
+    /// Nodes that lied on purpose and that honest ones hold evidence against.
+    pub caught: BTreeSet<String>,
     /// Gaps, repeats and differences of streams.
     pub stream_gaps: u64,
     /// Look-ups that a ledger contradicts.
@@ -119,6 +122,7 @@ impl Parts<'_> {
             stream_gaps: gaps,
             index_wrong: wrong,
             receipted_lost: outcome.lost,
+            caught: trace.caught.clone(),
             height_min: heights.min().unwrap_or(0),
             recover_slots_max: recoveries.iter().map(|recovery| recovery.slots).max(),
             recoveries: recoveries.to_vec(),
@@ -176,7 +180,9 @@ fn broken(expect: &Expect, report: &Report) -> Vec<String> {
         ("stream_gaps", report.stream_gaps, expect.stream_gaps),
         ("index_wrong", report.index_wrong, 0),
     ];
+    let caught = u64::try_from(report.caught.len()).unwrap_or(u64::MAX);
     let least = [
+        ("caught", caught, expect.evidence_min),
         ("height_min", report.height_min, expect.height_min),
         ("committed_txs", report.committed_txs, expect.committed_txs_min),
     ];

@@ -1,9 +1,12 @@
 //! Containers by docker-compose: the shipped image, fixed addresses, homes as bind-mounted volumes.
 
+use super::Deed;
+use super::ends::Ends;
 use super::layout::Layout;
 use crate::error::TestnetError;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::process::Command;
 
@@ -21,7 +24,9 @@ pub struct Compose {
     command: Vec<String>,
     states: BTreeMap<String, State>,
     disconnected: BTreeSet<String>,
-    ended: Vec<String>,
+    pub(super) ends: Ends,
+    /// Whether nodes can be hurt from within: `rota-testnet` must run in an empty container.
+    hurts: bool,
 }
 
 /// Runs a program and gives its output.
@@ -37,6 +42,46 @@ async fn run(program: &[&str]) -> Result<String, TestnetError> {
     }
     let cause = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(TestnetError::Program { what, cause })
+}
+
+fn hurt_file(layout: &Layout) -> PathBuf {
+    layout.place.folder.join("docker-compose.hurt.yml")
+}
+
+/// Whether a binary names no loader: only such a one runs in an empty container.
+fn is_static(path: &Path) -> bool {
+    // The loader's name stands right behind the program headers.
+    let mut head = vec![0u8; 4096];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut head));
+    read.is_ok() && !head.windows(8).any(|window| window == b"ld-linux")
+}
+
+/// Writes what nodes that are hurt from within run instead; gives whether they can.
+fn write_hurt(layout: &Layout) -> Result<bool, TestnetError> {
+    let own = std::env::current_exe().map_err(TestnetError::file("this executable"))?;
+    let hurt: Vec<_> = layout.nodes.iter().filter(|node| node.dials.is_some()).collect();
+    if hurt.is_empty() || !is_static(&own) {
+        return Ok(false);
+    }
+    let mut text = String::from("version: \"3.7\"\nservices:\n");
+    for node in hurt {
+        let crimes = node.crimes.iter().map(|crime| format!(", \"--crime\", \"{crime}\""));
+        text.push_str(&format!(
+            "  {name}:\n    entrypoint: [\"/rota-testnet\", \"node\"]\n    \
+               command: [\"--home\", \"/home\", \"--dials\", \"/dials/{name}.json\", \
+               \"--seed\", \"{seed}\"{crimes}]\n    \
+               volumes:\n      - {name}:/home\n      - {own}:/rota-testnet:ro\n      \
+               - {dials}:/dials:ro\n",
+            name = node.name,
+            seed = layout.seed,
+            crimes = crimes.collect::<String>(),
+            own = own.display(),
+            dials = layout.place.folder.join("dials").display(),
+        ));
+    }
+    let path = hurt_file(layout);
+    std::fs::write(&path, text).map_err(TestnetError::file(&path))?;
+    Ok(true)
 }
 
 impl Compose {
@@ -57,12 +102,14 @@ impl Compose {
         run(&["docker", "image", "inspect", "rota:local"])
             .await
             .map_err(|_| missing("the image rota:local (make it with .ci/image)"))?;
+        let hurts = write_hurt(&layout)?;
         Ok(Self {
             layout,
             command,
             states: BTreeMap::new(),
             disconnected: BTreeSet::new(),
-            ended: Vec::new(),
+            ends: Ends::default(),
+            hurts,
         })
     }
 
@@ -86,6 +133,10 @@ impl Compose {
         let file = self.file().display().to_string();
         let mut all: Vec<&str> = self.command.iter().map(String::as_str).collect();
         all.extend(["-p", &self.layout.place.name, "-f", &file]);
+        let hurt = hurt_file(&self.layout).display().to_string();
+        if self.hurts {
+            all.extend(["-f", &hurt]);
+        }
         all.extend(arguments);
         run(&all).await
     }
@@ -101,6 +152,7 @@ impl Compose {
 
     pub(super) async fn kill(&mut self, name: &str) -> Result<(), TestnetError> {
         self.note_end(name).await;
+        self.ends.forget(name);
         match self.states.remove(name) {
             None => Ok(()),
             Some(_) => run(&["docker", "kill", &self.container(name)]).await.map(|_| ()),
@@ -150,6 +202,40 @@ impl Compose {
             .map(|_| ())
     }
 
+    /// What a single disconnected container can be: one side of two.
+    pub(super) async fn part(
+        &mut self,
+        from: &[String],
+        to: &[String],
+        one_way: bool,
+    ) -> Result<Deed, TestnetError> {
+        let all = from.len().saturating_add(to.len()) == self.layout.nodes.len();
+        let alone = match (from, to) {
+            ([one], _) | (_, [one]) if all && !one_way => one.clone(),
+            _ => return Ok(Deed::NotHere("docker cuts one container from all; --world process")),
+        };
+        self.disconnect(&alone).await.map(|()| Deed::Done)
+    }
+
+    pub(super) const fn hurts_from_within(&self) -> Option<&'static str> {
+        if self.hurts { None } else { Some("rota-testnet is no static binary: see .ci/image") }
+    }
+
+    pub(super) async fn rota(&self, name: &str, arguments: &[&str]) -> Result<(), TestnetError> {
+        let mut all = vec!["run", "--rm", "--no-deps", name];
+        all.extend(arguments);
+        all.extend(["--home", "/home"]);
+        self.compose(&all).await.map(|_| ())
+    }
+
+    pub(super) async fn last_words(&self, name: &str) -> String {
+        let container = self.container(name);
+        // The daemon gives a node's stderr on stderr.
+        let output = Command::new("docker").args(["logs", "--tail", "40", &container]).output();
+        let output = output.await.map(|output| [output.stdout, output.stderr].concat());
+        String::from_utf8_lossy(&output.unwrap_or_default()).into_owned()
+    }
+
     pub(super) fn is_up(&self, name: &str) -> bool {
         self.states.contains_key(name)
     }
@@ -165,7 +251,7 @@ impl Compose {
             && let Some(code) = text.trim().strip_prefix("false ")
         {
             self.states.remove(name);
-            self.ended.push(format!("{name} ended by itself: exit {code}"));
+            self.ends.note(name, code.parse().ok(), &format!("exit {code}"));
         }
     }
 
@@ -174,7 +260,7 @@ impl Compose {
         for name in names {
             self.note_end(&name).await;
         }
-        std::mem::take(&mut self.ended)
+        self.ends.take()
     }
 
     pub(super) fn where_to_look(&self) -> Vec<String> {

@@ -1,20 +1,24 @@
 //! Genesis, homes and addresses of a run's nodes.
 
 use super::WorldKind;
+use super::ports::{containers, loopback};
+use super::relay::Shape;
+use super::small_disk::SmallDisks;
 use crate::clock;
 use crate::error::TestnetError;
-use crate::manifest::Manifest;
+use crate::hurt::Crime;
+use crate::manifest::{Duration, Kind, Manifest};
 use rota_node::error::OperatorError;
 use rota_node::home::Home;
 use rota_node::keys::{Cost, Password};
 use rota_node::provision::{
-    ComposePlan, HTTP_PORT, KeySource, METRICS_PORT, NetworkPlan, NodePlan, P2P_PORT, compose_file,
-    make_network, random_chain_id,
+    ComposePlan, HTTP_PORT, KeySource, METRICS_PORT, NetworkPlan, compose_file, make_network,
+    random_chain_id,
 };
 use rota_types::{Genesis, RollupId, TimestampMs};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
 
 /// First of the rollups that a run registers.
 const FIRST_ROLLUP: u64 = 70_001;
@@ -32,12 +36,22 @@ pub struct NodeInfo {
     pub validator: bool,
     /// Its door.
     pub url: String,
+    /// Where its metrics are.
+    pub metrics: SocketAddr,
     /// Its home on this machine.
     pub home: PathBuf,
     /// Where it is dialed from this machine, with `/p2p/…`.
     pub p2p: String,
     /// Fixed address of its container.
     pub address: Ipv4Addr,
+    /// Where it listens for peers, and the front that others dial instead, if there is one.
+    pub listen: SocketAddr,
+    /// See `listen`.
+    pub front: Option<SocketAddr>,
+    /// Its dials, if its disk and clock can be turned: then it runs as `rota-testnet node`.
+    pub dials: Option<PathBuf>,
+    /// Its crimes, as that command takes them.
+    pub crimes: Vec<String>,
 }
 
 impl NodeInfo {
@@ -56,10 +70,27 @@ impl NodeInfo {
     /// The newest ledger segment, if there is one.
     #[must_use]
     pub fn last_segment(&self) -> Option<PathBuf> {
-        let entries = std::fs::read_dir(self.home.join("ledger")).ok()?;
-        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-        paths.filter(|path| path.extension().is_some_and(|ext| ext == "seg")).max()
+        newest(&self.home.join("ledger"), |path| path.extension().is_some_and(|ext| ext == "seg"))
     }
+
+    /// The newest write-ahead log, if there is one.
+    #[must_use]
+    pub fn last_wal(&self) -> Option<PathBuf> {
+        newest(&self.home.join("state/wal"), |_| true)
+    }
+
+    /// The index's main file, if there is one.
+    #[must_use]
+    pub fn index_file(&self) -> Option<PathBuf> {
+        newest(&self.index(), |path| path.file_name().is_some_and(|name| name == "db"))
+    }
+}
+
+/// The last file by name of a folder, of those that are wanted.
+fn newest(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    paths.filter(|path| path.is_file() && wanted(path)).max()
 }
 
 /// Where a run keeps its files.
@@ -92,6 +123,12 @@ pub struct Layout {
     pub nodes: Vec<NodeInfo>,
     /// Rollups registered for the load.
     pub rollups: Vec<u64>,
+    /// How every link is, unless something happens to it.
+    pub link: Shape,
+    /// Seeds links and crimes.
+    pub seed: u64,
+    /// File systems of nodes whose disk is to be filled.
+    pub disks: Arc<SmallDisks>,
 }
 
 fn operator(error: OperatorError) -> TestnetError {
@@ -109,9 +146,11 @@ impl Layout {
         names.extend(manifest.full_nodes().map(|(name, _)| (name.clone(), false)));
         let compose = ComposePlan { subnet: SUBNET, user: owner(), ..ComposePlan::default() };
         let nodes = match kind {
-            WorldKind::Process => loopback(&names)?,
+            WorldKind::Process => loopback(&names, needs_links(manifest)?)?,
             WorldKind::Compose => containers(&names, &compose),
         };
+        let small = small_disks(manifest)?;
+        let disks = Arc::new(SmallDisks::mount(&place.folder, &small)?);
         let rollups: Vec<u64> = (FIRST_ROLLUP..).take(manifest.load.rollups).collect();
         let plan = NetworkPlan {
             chain_id: random_chain_id().map_err(operator)?,
@@ -137,6 +176,8 @@ impl Layout {
             let path = place.folder.join("docker-compose.yml");
             std::fs::write(&path, text).map_err(TestnetError::file(&path))?;
         }
+        let dials = place.folder.join("dials");
+        std::fs::create_dir_all(&dials).map_err(TestnetError::file(&dials))?;
         let infos = network.nodes.iter().zip(&homes).enumerate().map(|(index, (node, home))| {
             let number = u8::try_from(index).unwrap_or(u8::MAX);
             let url = match kind {
@@ -144,17 +185,27 @@ impl Layout {
                 // By its fixed address: published ports go with the network when it is disconnected.
                 WorldKind::Compose => format!("http://{}:{HTTP_PORT}", compose.address(number)),
             };
-            NodeInfo {
+            let crimes = crimes(manifest, &node.plan.name);
+            let turned = manifest.happens_to(&node.plan.name, Kind::needs_dials)?;
+            Ok(NodeInfo {
                 name: node.plan.name.clone(),
                 validator: node.plan.validator,
                 url,
+                metrics: node.plan.metrics,
                 home: home.root().to_path_buf(),
                 p2p: node.multiaddr(),
                 address: compose.address(number),
-            }
+                listen: node.plan.p2p,
+                front: node.plan.external.filter(|_| kind == WorldKind::Process),
+                dials: (turned || !crimes.is_empty())
+                    .then(|| dials.join(format!("{}.json", node.plan.name))),
+                crimes,
+            })
         });
-        let nodes = infos.collect();
-        Ok(Self { place, genesis: network.genesis, nodes, rollups })
+        let nodes = infos.collect::<Result<_, TestnetError>>()?;
+        let (link, seed) = (shape(manifest), manifest.seed);
+        let genesis = network.genesis;
+        Ok(Self { place, genesis, nodes, rollups, link, seed, disks })
     }
 
     /// A node by name.
@@ -168,6 +219,42 @@ impl Layout {
     pub fn names(&self) -> Vec<String> {
         self.nodes.iter().map(|node| node.name.clone()).collect()
     }
+}
+
+/// Whether processes need a relay between them.
+fn needs_links(manifest: &Manifest) -> Result<bool, TestnetError> {
+    let some = manifest.perturbations()?.iter().any(|p| p.kind.needs_links());
+    Ok(some || manifest.link.is_some())
+}
+
+/// Nodes whose disk is to be filled.
+fn small_disks(manifest: &Manifest) -> Result<Vec<String>, TestnetError> {
+    let mut names = Vec::new();
+    for name in manifest.names() {
+        if manifest.happens_to(&name, |kind| *kind == Kind::DiskFull)? {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// How the manifest wants every link to be.
+fn shape(manifest: &Manifest) -> Shape {
+    let link = manifest.link.clone().unwrap_or_default();
+    let time = |given: Option<Duration>| given.map(Duration::std).unwrap_or_default();
+    Shape {
+        delay: time(link.delay),
+        jitter: time(link.jitter),
+        bytes_per_second: 0,
+        loss: link.loss,
+    }
+}
+
+/// The crimes of a node that processes can commit, as `rota-testnet node` takes them.
+fn crimes(manifest: &Manifest, name: &str) -> Vec<String> {
+    let roles = manifest.node.get(name).map(|node| node.byzantine.clone()).unwrap_or_default();
+    let known = roles.into_iter().filter(|(role, _)| Crime::is_known(role));
+    known.map(|(role, share)| format!("{role}={share}")).collect()
 }
 
 /// `uid:gid` of this process, so that homes written by containers stay readable here.
@@ -195,65 +282,6 @@ fn shifted(text: &str, name: &str) -> String {
         out.push('\n');
     }
     out
-}
-
-/// Ports that this process has looked at.
-static PORTS_TRIED: AtomicU32 = AtomicU32::new(0);
-
-/// Nodes on loopback at ports that are free now.
-///
-/// Below the range from which the system takes ports for outgoing connections: else one of those may sit on the port of
-/// a node that is down when it is to be started again.
-fn loopback(names: &[(String, bool)]) -> Result<Vec<NodePlan>, TestnetError> {
-    let mut held = Vec::new();
-    let start = std::process::id().wrapping_mul(31);
-    // Two networks of one process never look at the same port: both would find it free.
-    let mut candidates = std::iter::from_fn(|| {
-        let turn = PORTS_TRIED.fetch_add(1, Ordering::Relaxed);
-        Some(start.wrapping_add(turn).checked_rem(12_000).unwrap_or(0).saturating_add(20_000))
-    })
-    .take(4_000);
-    let mut free = || -> Result<SocketAddr, TestnetError> {
-        let bound = candidates.by_ref().find_map(|port| {
-            let port = u16::try_from(port).ok()?;
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()
-        });
-        let listener = bound.ok_or_else(|| TestnetError::Missing("a free port".into()))?;
-        let address = listener.local_addr().map_err(TestnetError::file("a port"))?;
-        // Held until all are chosen.
-        held.push(listener);
-        Ok(address)
-    };
-    names
-        .iter()
-        .map(|(name, validator)| {
-            Ok(NodePlan {
-                name: name.clone(),
-                validator: *validator,
-                p2p: free()?,
-                external: None,
-                http: free()?,
-                metrics: free()?,
-            })
-        })
-        .collect()
-}
-
-/// Nodes in containers: each listens everywhere inside, at the usual ports.
-fn containers(names: &[(String, bool)], plan: &ComposePlan) -> Vec<NodePlan> {
-    let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-    let node = |(index, (name, validator)): (usize, &(String, bool))| {
-        let address = plan.address(u8::try_from(index).unwrap_or(u8::MAX));
-        NodePlan {
-            name: name.clone(),
-            validator: *validator,
-            p2p: any(P2P_PORT),
-            external: Some(SocketAddr::from((address, P2P_PORT))),
-            http: any(HTTP_PORT),
-            metrics: any(METRICS_PORT),
-        }
-    };
-    names.iter().enumerate().map(node).collect()
 }
 
 #[cfg(test)]

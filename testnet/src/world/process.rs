@@ -1,7 +1,11 @@
 //! Real `rota` processes on loopback, logs in files.
 
-use super::layout::Layout;
+use super::Deed;
+use super::ends::Ends;
+use super::layout::{Layout, NodeInfo};
+use super::relay::{Front, Links, OUTSIDE, Pids, Relay, Shape};
 use crate::error::TestnetError;
+use crate::limits::LOG_TAIL_BYTES;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -19,7 +23,13 @@ pub struct Processes {
     rota: PathBuf,
     children: BTreeMap<String, Child>,
     paused: BTreeSet<String>,
-    ended: Vec<String>,
+    disconnected: BTreeSet<String>,
+    pub(super) ends: Ends,
+    pids: Pids,
+    /// In front of every node, where the manifest needs it.
+    relay: Option<Relay>,
+    /// `rota-testnet`, for nodes that are hurt from within.
+    hurt: Option<PathBuf>,
 }
 
 impl Processes {
@@ -40,8 +50,23 @@ impl Processes {
         }
         let logs = layout.place.folder.join("logs");
         std::fs::create_dir_all(&logs).map_err(TestnetError::file(&logs))?;
-        let (children, paused) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Self { layout, rota, children, paused, ended: Vec::new() })
+        let pids = Pids::default();
+        let links = Links::new(layout.link, layout.seed);
+        let fronts: Vec<Front> = layout.nodes.iter().filter_map(front).collect();
+        let relay =
+            if fronts.is_empty() { None } else { Some(Relay::start(fronts, links, &pids)?) };
+        let hurt = Some(rota.with_file_name("rota-testnet")).filter(|path| path.is_file());
+        Ok(Self {
+            layout,
+            rota,
+            children: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            disconnected: BTreeSet::new(),
+            ends: Ends::default(),
+            pids,
+            relay,
+            hurt,
+        })
     }
 
     pub(super) const fn layout(&self) -> &Layout {
@@ -52,12 +77,11 @@ impl Processes {
         self.layout.place.folder.join("logs").join(format!("{name}.log"))
     }
 
-    pub(super) fn start(&mut self, name: &str) -> Result<(), TestnetError> {
+    pub(super) fn start(&mut self, name: &str, more: &[&str]) -> Result<(), TestnetError> {
         if self.is_up(name) {
             return Ok(());
         }
-        let missing = || TestnetError::Missing(format!("a node {name}"));
-        let node = self.layout.node(name).ok_or_else(missing)?;
+        let node = self.node(name)?;
         let path = self.log(name);
         let log = OpenOptions::new()
             .create(true)
@@ -65,23 +89,142 @@ impl Processes {
             .open(&path)
             .map_err(TestnetError::file(&path))?;
         let copy = log.try_clone().map_err(TestnetError::file(&path))?;
-        let child = Command::new(&self.rota)
-            .arg("start")
-            .arg("--home")
-            .arg(&node.home)
+        let child = self
+            .command(node)
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::from(copy))
             .stderr(Stdio::from(log))
             .kill_on_drop(true)
             .spawn()
             .map_err(TestnetError::file(&self.rota))?;
+        self.pids.set(name, child.id());
         self.children.insert(name.to_owned(), child);
         Ok(())
     }
 
+    fn node(&self, name: &str) -> Result<&NodeInfo, TestnetError> {
+        self.layout.node(name).ok_or_else(|| TestnetError::Missing(format!("a node {name}")))
+    }
+
+    /// `rota start`, or the same node over a disk, clock and road that can be turned.
+    fn command(&self, node: &NodeInfo) -> Command {
+        match (&node.dials, &self.hurt) {
+            (Some(dials), Some(program)) => {
+                let mut command = Command::new(program);
+                command.arg("node").arg("--home").arg(&node.home).arg("--dials").arg(dials);
+                command.arg("--seed").arg(self.layout.seed.to_string());
+                command.args(node.crimes.iter().flat_map(|crime| ["--crime", crime]));
+                command
+            }
+            _ => {
+                let mut command = Command::new(&self.rota);
+                command.arg("start").arg("--home").arg(&node.home);
+                command
+            }
+        }
+    }
+
+    pub(super) const fn hurts_from_within(&self) -> Option<&'static str> {
+        match self.hurt {
+            Some(_) => None,
+            None => Some("no rota-testnet beside rota, to run nodes that are hurt from within"),
+        }
+    }
+
+    pub(super) async fn can_rejoin(&self) -> Result<Deed, TestnetError> {
+        let help = Command::new(&self.rota).args(["start", "--help"]).output().await;
+        let help = help.map_err(TestnetError::file(&self.rota))?;
+        let known = String::from_utf8_lossy(&help.stdout).contains("--rejoin");
+        Ok(if known { Deed::Done } else { Deed::NotHere("this rota has no start --rejoin") })
+    }
+
+    pub(super) async fn rota(&self, name: &str, arguments: &[&str]) -> Result<(), TestnetError> {
+        let home = &self.node(name)?.home;
+        let output = Command::new(&self.rota).args(arguments).arg("--home").arg(home).output();
+        let output = output.await.map_err(TestnetError::file(&self.rota))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let cause = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(TestnetError::Program { what: format!("rota {}", arguments.join(" ")), cause })
+    }
+
+    /// Every other name that may dial or be dialed.
+    fn others<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let nodes = self.layout.nodes.iter().map(|node| node.name.as_str());
+        nodes.filter(move |other| *other != name).chain([OUTSIDE])
+    }
+
+    pub(super) fn disconnect(&mut self, name: &str) -> Deed {
+        let Some(relay) = &self.relay else { return NO_RELAY };
+        for other in self.others(name) {
+            relay.links().cut(name, other);
+            relay.links().cut(other, name);
+        }
+        self.disconnected.insert(name.to_owned());
+        Deed::Done
+    }
+
+    pub(super) fn connect(&mut self, name: &str) {
+        let Some(relay) = &self.relay else { return };
+        if self.disconnected.remove(name) {
+            for other in self.others(name) {
+                relay.links().mend(name, other);
+                relay.links().mend(other, name);
+            }
+        }
+    }
+
+    pub(super) fn part(&mut self, from: &[String], to: &[String], one_way: bool) -> Deed {
+        let Some(relay) = &self.relay else { return NO_RELAY };
+        for (a, b) in pairs(from, to) {
+            relay.links().cut(a, b);
+            if !one_way {
+                relay.links().cut(b, a);
+            }
+        }
+        Deed::Done
+    }
+
+    pub(super) fn join(&mut self, from: &[String], to: &[String], one_way: bool) {
+        let Some(relay) = &self.relay else { return };
+        for (a, b) in pairs(from, to) {
+            relay.links().mend(a, b);
+            if !one_way {
+                relay.links().mend(b, a);
+            }
+        }
+    }
+
+    pub(super) fn shape(&mut self, name: &str, shape: Option<Shape>) -> Deed {
+        let Some(relay) = &self.relay else { return NO_RELAY };
+        for other in self.others(name) {
+            relay.links().shape(name, other, shape);
+            relay.links().shape(other, name, shape);
+        }
+        Deed::Done
+    }
+
+    pub(super) fn heal_links(&mut self) {
+        self.disconnected.clear();
+        if let Some(relay) = &self.relay {
+            relay.links().heal();
+        }
+    }
+
+    pub(super) fn last_words(&self, name: &str) -> String {
+        let bytes = std::fs::read(self.log(name)).unwrap_or_default();
+        let tail = usize::try_from(LOG_TAIL_BYTES).unwrap_or(usize::MAX);
+        let from = bytes.len().saturating_sub(tail);
+        String::from_utf8_lossy(bytes.get(from..).unwrap_or_default()).into_owned()
+    }
+
     pub(super) async fn kill(&mut self, name: &str) -> Result<(), TestnetError> {
         self.note_end(name);
+        self.ends.forget(name);
         self.paused.remove(name);
+        self.pids.set(name, None);
         match self.children.remove(name) {
             None => Ok(()),
             Some(mut child) => child.kill().await.map_err(TestnetError::file(&self.rota)),
@@ -131,7 +274,8 @@ impl Processes {
         let Some(child) = self.children.get_mut(name) else { return };
         if let Ok(Some(status)) = child.try_wait() {
             self.children.remove(name);
-            self.ended.push(format!("{name} ended by itself: {status}"));
+            self.pids.set(name, None);
+            self.ends.note(name, status.code(), &status.to_string());
         }
     }
 
@@ -140,7 +284,7 @@ impl Processes {
         for name in names {
             self.note_end(&name);
         }
-        std::mem::take(&mut self.ended)
+        self.ends.take()
     }
 
     pub(super) fn pids(&self) -> Vec<u32> {
@@ -169,6 +313,21 @@ impl Processes {
         }
         Ok(())
     }
+}
+
+const NO_RELAY: Deed = Deed::NotHere("no relay between these processes");
+
+/// The relay's part in front of a node that has one.
+fn front(node: &NodeInfo) -> Option<Front> {
+    let (name, target) = (node.name.clone(), node.listen);
+    node.front.map(|listen| Front { name, listen, target })
+}
+
+fn pairs<'a>(
+    from: &'a [String],
+    to: &'a [String],
+) -> impl Iterator<Item = (&'a String, &'a String)> {
+    from.iter().flat_map(move |a| to.iter().map(move |b| (a, b)))
 }
 
 /// `rota` in the folder of this executable; a test executable lies one folder deeper.
