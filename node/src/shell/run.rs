@@ -7,7 +7,7 @@ use super::policy::ValidatorPolicy;
 use super::release::Outward;
 use super::serve::Server;
 use super::slots::Slots;
-use super::submit::Submitter;
+use super::submit::{End, Submitter};
 use super::{recover, telemetry, threads};
 use crate::config::{Config, IndexTransactions};
 use crate::disk::{Committer, RealDisk};
@@ -254,6 +254,7 @@ impl Parts {
             tokio::spawn(super::network::save_peers(network.clone(), peers_file)),
         ];
         let listen = network.listen_addresses().await;
+        let (stop, stopped) = watch::channel(false);
         let inner = Inner {
             slots: slots(reader),
             submitter: Submitter {
@@ -263,6 +264,7 @@ impl Parts {
                 waiting: threads.waiting,
                 next_token: AtomicU64::new(1),
                 clock,
+                end: End { failure: threads.failure.clone(), stop: stopped.clone() },
             },
             urgent,
             view: threads.view,
@@ -277,7 +279,6 @@ impl Parts {
             ticked: threads.gauges.ticked,
         };
         let api = NodeBackend { inner: Arc::new(inner) };
-        let (stop, stopped) = watch::channel(false);
         let bound = doors.bound();
         let doors = doors.serve(api.clone(), RpcLimits::from(&config.rpc), stopped);
         Ok(RunningNode {

@@ -5,6 +5,7 @@ use super::ground::Clock;
 use super::release::Waiting;
 use crate::api::{ApiError, Level, Submission, Submitted, TransactionStatus};
 use crate::core::Input;
+use crate::error::OperatorError;
 use crate::limits::SUBMISSIONS_WAITING_MAX;
 use rota_sequencer::admission::{AdmissionContext, Rollups, admit};
 use rota_types::codec::encode;
@@ -14,10 +15,44 @@ use rota_types::{Genesis, Height, RefusalCode, TimestampMs, TransactionList, kec
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Longest wait for a receipt: a node whose lane is open answers in milliseconds.
 const RECEIPT_WAIT: Duration = Duration::from_secs(10);
+
+/// How a door learns that what it waits for will not come.
+#[derive(Clone)]
+pub(super) struct End {
+    /// Why the node cannot go on.
+    pub(super) failure: watch::Receiver<Option<OperatorError>>,
+    /// Whether it was asked to stop.
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl End {
+    /// Waits until nothing becomes durable any more; gives the reason.
+    async fn failed(&self) -> String {
+        let mut failure = self.failure.clone();
+        match failure.wait_for(Option::is_some).await {
+            Ok(failure) => failure.as_ref().map_or_else(String::new, |e| e.message.clone()),
+            Err(_) => "the node is stopping".to_owned(),
+        }
+    }
+
+    /// Waits until the node fails or is stopped: a door then answers with what was reached.
+    async fn came(&self) {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            _ = self.failed() => {}
+            // A sender that is gone means the same as `true`.
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        *self.stop.borrow() || self.failure.borrow().is_some()
+    }
+}
 
 /// See the module's documentation.
 pub(super) struct Submitter {
@@ -27,6 +62,7 @@ pub(super) struct Submitter {
     pub(super) waiting: Arc<Waiting>,
     pub(super) next_token: AtomicU64,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) end: End,
 }
 
 impl Submitter {
@@ -88,7 +124,16 @@ impl Submitter {
             forget();
             return Err(ApiError::Limited { what: "the core's mailbox", retry_ms: 100 });
         }
-        match tokio::time::timeout(RECEIPT_WAIT, receiver).await {
+        let answered = tokio::select! {
+            biased;
+            answered = tokio::time::timeout(RECEIPT_WAIT, receiver) => answered,
+            // Nothing becomes durable any more: this receipt never comes.
+            why = self.end.failed() => {
+                forget();
+                return Err(ApiError::Unavailable(why));
+            }
+        };
+        match answered {
             Ok(Ok(Ok(receipt))) => Ok(receipt),
             Ok(Ok(Err((refusal, Some(retry_ms))))) if refusal.code == RefusalCode::Limited => {
                 Err(ApiError::Limited { what: "the own lane", retry_ms })
@@ -125,12 +170,10 @@ impl Submitter {
                 Level::Sealed => executed.is_some_and(|height| height <= head.sealed),
             };
             let left = until.0.saturating_sub(self.clock.now().0);
-            if reached || left == 0 {
+            if reached || left == 0 || self.end.is_here() {
                 break executed;
             }
-            let change = changes.changed();
-            // Ended by the time-out or a change; a closed channel means that the node is going down.
-            tokio::time::timeout(Duration::from_millis(left), change).await.ok();
+            self.changed(&mut changes, left).await;
         };
         let receipt_hex = hex::encode(encode(&receipt));
         let first_index = receipt.receipt.first_index;
@@ -152,6 +195,16 @@ impl Submitter {
             forecast_slot: self.forecast(),
             transactions,
         })
+    }
+
+    /// Waits for a change of the view, at most `left` milliseconds, and not past the node's end.
+    async fn changed(&self, changes: &mut watch::Receiver<u64>, left: u64) {
+        tokio::select! {
+            // A closed channel means that the node is going down.
+            _ = changes.changed() => {}
+            () = tokio::time::sleep(Duration::from_millis(left)) => {}
+            () = self.end.came() => {}
+        }
     }
 
     /// The slot whose known-deadline is next: what is certified by then is in it.
@@ -182,6 +235,7 @@ impl Submitter {
             if level >= submission.wait.max(Level::Ordered)
                 || submission.wait <= Level::Received
                 || left == 0
+                || self.end.is_here()
             {
                 if !submission.detail {
                     statuses.clear();
@@ -196,9 +250,7 @@ impl Submitter {
                     transactions: statuses,
                 });
             }
-            let change = changes.changed();
-            // As in `wait`.
-            tokio::time::timeout(Duration::from_millis(left), change).await.ok();
+            self.changed(&mut changes, left).await;
         }
     }
 }

@@ -110,6 +110,12 @@ impl Watcher {
         }
     }
 
+    /// Highest height that anyone answered so far.
+    #[must_use]
+    pub const fn height(&self) -> u64 {
+        self.height
+    }
+
     /// A node was hurt by `what` and goes on from now.
     pub fn released(&mut self, node: &str, what: &str) {
         let (above, from_slot) = (self.height, self.slot);

@@ -37,6 +37,8 @@ pub(super) struct Conductor {
     /// Nodes that ended by themselves, or did not when they had to.
     pub(super) ended: Vec<String>,
     dials: BTreeMap<String, Dials>,
+    /// Height at the beginning of what lasts.
+    begun: BTreeMap<String, u64>,
     /// Perturbations that this world does not do: they have no end either.
     skipped: BTreeSet<String>,
 }
@@ -63,6 +65,7 @@ impl Conductor {
             done: Vec::new(),
             ended: Vec::new(),
             dials: BTreeMap::new(),
+            begun: BTreeMap::new(),
             skipped: BTreeSet::new(),
         }
     }
@@ -197,6 +200,7 @@ impl Conductor {
     ) -> Result<(), TestnetError> {
         let text = perturbation.text.as_str();
         if perturbation.kind.lasts() {
+            self.begun.insert(text.to_owned(), self.watcher.height());
             for name in self.shaken(name, &perturbation.kind) {
                 self.watcher.hurt(&name);
             }
@@ -332,7 +336,9 @@ impl Conductor {
             }
             _ => {}
         }
-        self.note(format!("{name}: end of {text}"));
+        let begun = self.begun.get(text).copied().unwrap_or(0);
+        let meanwhile = self.watcher.height().saturating_sub(begun);
+        self.note(format!("{name}: end of {text}, {meanwhile} heights meanwhile"));
         for name in self.shaken(name, &perturbation.kind) {
             self.watcher.released(&name, text);
         }
