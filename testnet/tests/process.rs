@@ -83,3 +83,44 @@ async fn all_killed_at_once_go_on_and_two_of_four_decide_nothing_wrong() {
     "#;
     holds("all_killed_at_once_go_on_and_two_of_four_decide_nothing_wrong", text).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_a_cut_link_and_a_slow_disk_are_lived_through() {
+    let text = r#"
+        seed = 23
+        genesis = { slot = "1s", validators = 4 }
+        load = { tx_bytes = 512, offered = "100KB/s", rollups = 2, slots = 26 }
+        [node]
+        v2 = { perturb = ["disk-full@3+3"] }
+        v4 = { perturb = ["slow-disk:40ms@16+2", "clock:+900ms@20+2"] }
+        [net]
+        perturb = ["partition:v3|rest@10+3"]
+        [expect]
+        height_min = 12
+        committed_txs_min = 300
+    "#;
+    let Some(report) =
+        holds("a_full_disk_a_cut_link_and_a_slow_disk_are_lived_through", text).await
+    else {
+        return;
+    };
+    // Without the right to mount there is no disk to fill.
+    let disk = |what: &str| what.contains("disk-full");
+    assert!(report.not_run.iter().all(|not_run| disk(&not_run.what)), "{:?}", report.not_run);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_signs_two_votes_is_caught_and_changes_nothing() {
+    let text = r#"
+        seed = 24
+        genesis = { slot = "1s", validators = 4 }
+        load = { tx_bytes = 512, offered = "100KB/s", rollups = 2, slots = 16 }
+        [node]
+        v4 = { byzantine = { equivocate_votes = 0.5, equivocate_batches = 0.3, omit = 0.5 } }
+        [expect]
+        height_min = 8
+        committed_txs_min = 300
+        evidence_min = 1
+    "#;
+    holds("a_validator_that_signs_two_votes_is_caught_and_changes_nothing", text).await;
+}
