@@ -7,6 +7,7 @@ mod check;
 mod edit;
 mod guards;
 mod kill_loop;
+mod mend;
 mod observe;
 mod perturb;
 mod report;

@@ -2,6 +2,7 @@
 
 use super::edit;
 use super::kill_loop;
+use super::mend;
 use super::observe::Watcher;
 use super::report::NotRun;
 use crate::clock::Timeline;
@@ -9,7 +10,7 @@ use crate::error::TestnetError;
 use crate::hurt::{Crime, Dials};
 use crate::limits::POLL;
 use crate::load::engine::Running;
-use crate::manifest::{Duration, Kind, Manifest, Perturbation, Target};
+use crate::manifest::{Duration, Kind, Manifest, Perturbation, Spot, Target};
 use crate::world::relay::Shape;
 use crate::world::{Deed, Layout, World};
 use std::collections::{BTreeMap, BTreeSet};
@@ -282,9 +283,14 @@ impl Conductor {
         if let Some(what) = edit::edit(&node, &perturbation.kind, seed)? {
             self.note(format!("{name}: {what}"));
         }
-        if matches!(perturbation.kind, Kind::FlipBit(_)) {
-            // What the node's own hint says; where nothing is wrong it changes nothing.
-            world.rota(name, &["db", "verify", "--repair"]).await?;
+        match perturbation.kind {
+            Kind::FlipBit(Spot::Ledger) => world.rota(name, &["db", "verify", "--repair"]).await?,
+            Kind::FlipBit(Spot::Wal) | Kind::TearWal { .. } => {
+                if mend::start_or_set_wal_aside(world, &node).await? {
+                    self.note(format!("{name}: state/wal set aside, as the node's hint says"));
+                }
+            }
+            _ => {}
         }
         world.start(name).await?;
         self.watcher.released(name, &perturbation.text);

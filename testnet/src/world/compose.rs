@@ -255,11 +255,15 @@ impl Compose {
         }
     }
 
-    pub(super) async fn unexpected_ends(&mut self) -> Vec<String> {
+    pub(super) async fn look_for_ends(&mut self) {
         let names: Vec<String> = self.states.keys().cloned().collect();
         for name in names {
             self.note_end(&name).await;
         }
+    }
+
+    pub(super) async fn unexpected_ends(&mut self) -> Vec<String> {
+        self.look_for_ends().await;
         self.ends.take()
     }
 

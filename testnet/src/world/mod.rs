@@ -40,7 +40,7 @@ impl WorldKind {
 }
 
 /// How a node ends on a disk that is full or fails.
-const EXIT_IO: i32 = 74;
+pub const EXIT_IO: i32 = 74;
 
 /// Whether a deed was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,11 +290,32 @@ impl World {
         if !self.layout().disks.has(name) {
             return Ok(Deed::NotHere("a file system of its own needs the right to mount"));
         }
-        match self {
-            Self::Process(world) => world.ends.expect(name, EXIT_IO),
-            Self::Compose(world) => world.ends.expect(name, EXIT_IO),
-        }
+        self.expect_end(name, EXIT_IO);
         self.layout().disks.fill(name).map(|()| Deed::Done)
+    }
+
+    /// From now the node is to end by itself, with this exit code.
+    pub fn expect_end(&mut self, name: &str, code: i32) {
+        match self {
+            Self::Process(world) => world.ends.expect(name, code),
+            Self::Compose(world) => world.ends.expect(name, code),
+        }
+    }
+
+    /// Takes [`Self::expect_end`] back.
+    pub fn forget_end(&mut self, name: &str) {
+        match self {
+            Self::Process(world) => world.ends.forget(name),
+            Self::Compose(world) => world.ends.forget(name),
+        }
+    }
+
+    /// Notices nodes that are gone; [`Self::unexpected_ends`] tells of them.
+    pub async fn look_for_ends(&mut self) {
+        match self {
+            Self::Process(world) => world.look_for_ends(),
+            Self::Compose(world) => world.look_for_ends().await,
+        }
     }
 
     /// Whether a node that was to end has not.

@@ -279,11 +279,15 @@ impl Processes {
         }
     }
 
-    pub(super) fn unexpected_ends(&mut self) -> Vec<String> {
+    pub(super) fn look_for_ends(&mut self) {
         let names: Vec<String> = self.children.keys().cloned().collect();
         for name in names {
             self.note_end(&name);
         }
+    }
+
+    pub(super) fn unexpected_ends(&mut self) -> Vec<String> {
+        self.look_for_ends();
         self.ends.take()
     }
 
