@@ -17,11 +17,9 @@ use crate::index::Index;
 use crate::provision::OpenedHome;
 use crate::rpc::{Doors, RpcLimits};
 use rota_p2p::{Multiaddr, NetworkHandle};
-use rota_sequencer::admission::Rollups;
 use rota_types::{Genesis, ValidatorKey, ValidatorSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -255,17 +253,10 @@ impl Parts {
         ];
         let listen = network.listen_addresses().await;
         let (stop, stopped) = watch::channel(false);
+        let end = End { failure: threads.failure.clone(), stop: stopped.clone() };
         let inner = Inner {
             slots: slots(reader),
-            submitter: Submitter {
-                rollups: Rollups::from_genesis(&genesis),
-                genesis,
-                bulk: threads.bulk,
-                waiting: threads.waiting,
-                next_token: AtomicU64::new(1),
-                clock,
-                end: End { failure: threads.failure.clone(), stop: stopped.clone() },
-            },
+            submitter: Submitter::new(genesis, threads.bulk, threads.waiting, clock, end),
             urgent,
             view: threads.view,
             index: Some(index),

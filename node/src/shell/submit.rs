@@ -56,16 +56,27 @@ impl End {
 
 /// See the module's documentation.
 pub(super) struct Submitter {
-    pub(super) genesis: Arc<Genesis>,
-    pub(super) rollups: Rollups,
+    genesis: Arc<Genesis>,
+    rollups: Rollups,
     pub(super) bulk: mpsc::Sender<Input>,
-    pub(super) waiting: Arc<Waiting>,
-    pub(super) next_token: AtomicU64,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) end: End,
+    waiting: Arc<Waiting>,
+    next_token: AtomicU64,
+    clock: Arc<dyn Clock>,
+    end: End,
 }
 
 impl Submitter {
+    pub(super) fn new(
+        genesis: Arc<Genesis>,
+        bulk: mpsc::Sender<Input>,
+        waiting: Arc<Waiting>,
+        clock: Arc<dyn Clock>,
+        end: End,
+    ) -> Self {
+        let rollups = Rollups::from_genesis(&genesis);
+        Self { genesis, rollups, bulk, waiting, next_token: AtomicU64::new(1), clock, end }
+    }
+
     pub(super) async fn submit(
         &self,
         node: &Inner,
