@@ -114,9 +114,9 @@ async fn a_validator_that_signs_two_votes_is_caught_and_changes_nothing() {
     let text = r#"
         seed = 24
         genesis = { slot = "1s", validators = 4 }
-        load = { tx_bytes = 512, offered = "100KB/s", rollups = 2, slots = 16 }
+        load = { tx_bytes = 512, offered = "100KB/s", rollups = 2, via = ["rpc", "gossip"], slots = 20 }
         [node]
-        v4 = { byzantine = { equivocate_votes = 0.5, equivocate_batches = 0.3, omit = 0.5 } }
+        v4 = { byzantine = { equivocate_votes = 0.5, equivocate_batches = 0.5, omit = 0.5 } }
         [expect]
         height_min = 8
         committed_txs_min = 300

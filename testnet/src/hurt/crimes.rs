@@ -11,6 +11,7 @@ use rota_node::core::{Effect, FrameClass};
 use rota_node::shell::Road;
 use rota_sequencer::Batch;
 use rota_types::{Ed25519Signer, Genesis, Hash, Signer as _, TimestampMs, ValidatorKey, ids_tree};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -48,6 +49,16 @@ const DEEDS: [(&str, Deed); 7] = [
     ("garbage", Deed::Garbage),
     ("flood", Deed::Flood),
 ];
+
+fn name_of(deed: Deed) -> &'static str {
+    DEEDS.iter().find(|(_, known)| *known == deed).map_or("", |(name, _)| name)
+}
+
+/// What a criminal writes into its log at the first occasion of a crime: a run that never sees it tested nothing.
+#[must_use]
+pub fn confession(role: &str) -> String {
+    format!("this node commits {role}")
+}
 
 /// A crime and the share of occasions on which it is committed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,8 +113,7 @@ impl Roles {
 impl fmt::Display for Roles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for crime in &self.0 {
-            let name = DEEDS.iter().find(|(_, deed)| *deed == crime.deed);
-            write!(f, "{}={} ", name.map_or("?", |(name, _)| name), crime.share)?;
+            write!(f, "{}={} ", name_of(crime.deed), crime.share)?;
         }
         Ok(())
     }
@@ -117,6 +127,7 @@ pub(super) struct Criminal {
     others: Vec<ValidatorKey>,
     roles: Roles,
     rng: ChaCha20Rng,
+    committed: BTreeSet<Deed>,
 }
 
 impl Criminal {
@@ -126,14 +137,18 @@ impl Criminal {
         others.retain(|key| *key != me);
         others.sort();
         let rng = ChaCha20Rng::seed_from_u64(seed);
-        Self { chain_id: genesis.chain_id, signer, others, roles, rng }
+        Self { chain_id: genesis.chain_id, signer, others, roles, rng, committed: BTreeSet::new() }
     }
 
     fn draws(&mut self, deed: Deed) -> bool {
         let share = self.roles.share(deed);
         // 53 bits fit a float exactly.
         let drawn = (self.rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        share > 0.0 && drawn < share
+        let done = share > 0.0 && drawn < share;
+        if done && self.committed.insert(deed) {
+            tracing::warn!("{}", confession(name_of(deed)));
+        }
+        done
     }
 
     fn is_lied_to(&self, key: &ValidatorKey) -> bool {

@@ -9,7 +9,7 @@ mod crimes;
 mod dials;
 mod disk;
 
-pub use crimes::{Crime, Roles};
+pub use crimes::{Crime, Roles, confession};
 pub use dials::{Dials, DialsFile};
 
 use crate::error::TestnetError;

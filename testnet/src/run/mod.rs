@@ -11,6 +11,7 @@ mod mend;
 mod observe;
 mod perturb;
 mod report;
+mod roles;
 
 pub use guards::marks;
 pub use observe::{Heads, Watcher};
@@ -127,6 +128,7 @@ async fn stages(manifest: &Manifest, world: &mut World) -> Result<Report, Testne
     stage("check", &format!("settled: {}", waited.is_none()));
     let silent = check::fill(&mut trace, &layout, &doors, &offered, &lying).await;
     conductor.note_ends(world).await;
+    conductor.roles_played(world).await;
     conductor.ended.extend(silent);
     let world = world.kind().name();
     let parts =

@@ -7,7 +7,7 @@ use super::observe::Watcher;
 use super::report::NotRun;
 use crate::clock::Timeline;
 use crate::error::TestnetError;
-use crate::hurt::{Crime, Dials};
+use crate::hurt::Dials;
 use crate::limits::POLL;
 use crate::load::engine::Running;
 use crate::manifest::{Duration, Kind, Manifest, Perturbation, Spot, Target};
@@ -27,7 +27,7 @@ enum Step {
 
 /// Carries a manifest's perturbations out.
 pub(super) struct Conductor {
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
     names: Vec<String>,
     validators: Vec<String>,
     pub(super) watcher: Watcher,
@@ -88,26 +88,6 @@ impl Conductor {
             }
         }
         Ok(steps)
-    }
-
-    /// What lasts for the whole run: roles and links.
-    fn note_roles(&mut self, world: &World) {
-        for (name, node) in self.manifest.node.clone() {
-            for role in node.byzantine.keys() {
-                let why = world.hurts_from_within().or_else(|| {
-                    (!Crime::is_known(role)).then_some("a role that only the simulator plays")
-                });
-                let what = format!("{name}: byzantine {role}");
-                match why {
-                    Some(why) => self.not_run.push(NotRun { what, why: why.into() }),
-                    None => self.note(what),
-                }
-            }
-        }
-        if self.manifest.link.is_some() && !world.shapes_links() {
-            let why = "no relay between containers; --world process".into();
-            self.not_run.push(NotRun { what: "link".into(), why });
-        }
     }
 
     /// Does everything at its time, until the load is over.
@@ -188,7 +168,7 @@ impl Conductor {
         }
     }
 
-    fn note(&mut self, what: String) {
+    pub(super) fn note(&mut self, what: String) {
         tracing::info!(stage = "perturb", "{what}");
         self.done.push(what);
     }

@@ -228,10 +228,11 @@ impl Compose {
         self.compose(&all).await.map(|_| ())
     }
 
-    pub(super) async fn last_words(&self, name: &str) -> String {
+    /// The last lines of a container's log, or `all`.
+    pub(super) async fn logs(&self, name: &str, lines: &str) -> String {
         let container = self.container(name);
         // The daemon gives a node's stderr on stderr.
-        let output = Command::new("docker").args(["logs", "--tail", "40", &container]).output();
+        let output = Command::new("docker").args(["logs", "--tail", lines, &container]).output();
         let output = output.await.map(|output| [output.stdout, output.stderr].concat());
         String::from_utf8_lossy(&output.unwrap_or_default()).into_owned()
     }

@@ -327,11 +327,19 @@ impl World {
         }
     }
 
+    /// Whether a node ever wrote this.
+    pub async fn said(&self, name: &str, words: &str) -> bool {
+        match self {
+            Self::Process(world) => world.said(name, words),
+            Self::Compose(world) => world.logs(name, "all").await.contains(words),
+        }
+    }
+
     /// The last lines that a node wrote.
     pub async fn last_words(&self, name: &str) -> String {
         match self {
             Self::Process(world) => world.last_words(name),
-            Self::Compose(world) => world.last_words(name).await,
+            Self::Compose(world) => world.logs(name, "40").await,
         }
     }
 

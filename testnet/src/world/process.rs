@@ -9,6 +9,7 @@ use crate::limits::LOG_TAIL_BYTES;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -211,6 +212,11 @@ impl Processes {
         if let Some(relay) = &self.relay {
             relay.links().heal();
         }
+    }
+
+    pub(super) fn said(&self, name: &str, words: &str) -> bool {
+        let Ok(log) = std::fs::File::open(self.log(name)) else { return false };
+        std::io::BufReader::new(log).lines().map_while(Result::ok).any(|line| line.contains(words))
     }
 
     pub(super) fn last_words(&self, name: &str) -> String {
