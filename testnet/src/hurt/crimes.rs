@@ -167,9 +167,8 @@ impl Criminal {
                 self.send(FrameClass::Proposals, bytes, out);
             }
             Effect::Broadcast { class, bytes } => self.send(class, bytes, out),
-            Effect::SendBatch { to: None, frame } => self.batch(frame, out),
-            Effect::SendStored { .. } | Effect::SendBatch { to: Some(_), .. }
-                if self.draws(Deed::Withhold) => {}
+            Effect::SendStored { .. } | Effect::SendBatch { .. } if self.draws(Deed::Withhold) => {}
+            Effect::SendBatch { to: Some(to), frame } => self.batch(to, frame, out),
             other => out.push(other),
         }
     }
@@ -229,23 +228,17 @@ impl Criminal {
     }
 
     /// The honest batch, and to every second validator another of the same place in front of it.
-    fn batch(&mut self, frame: Bytes, out: &mut Vec<Effect>) {
+    fn batch(&mut self, to: ValidatorKey, frame: Bytes, out: &mut Vec<Effect>) {
         let own = Batch::from_stored(self.chain_id, frame.clone()).ok();
         let own = own.filter(|batch| batch.position().lane == self.signer.public_key());
-        let Some(batch) = own.filter(|_| self.draws(Deed::EquivocateBatches)) else {
-            out.push(Effect::SendBatch { to: None, frame });
-            return;
-        };
-        let Some(other) = self.without_the_last(&batch) else {
-            out.push(Effect::SendBatch { to: None, frame });
-            return;
-        };
-        for to in self.others.clone() {
-            if self.is_lied_to(&to) {
-                out.push(Effect::SendBatch { to: Some(to), frame: other.frame().clone() });
-            }
-            out.push(Effect::SendBatch { to: Some(to), frame: frame.clone() });
+        let other = own.and_then(|batch| self.without_the_last(&batch));
+        if let Some(other) = other
+            && self.is_lied_to(&to)
+            && self.draws(Deed::EquivocateBatches)
+        {
+            out.push(Effect::SendBatch { to: Some(to), frame: other.frame().clone() });
         }
+        out.push(Effect::SendBatch { to: Some(to), frame });
     }
 
     /// The same batch with its last transaction missing; a batch of one has no such twin.
