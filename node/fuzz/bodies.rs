@@ -1,7 +1,7 @@
 //! What the fuzzer does with bytes for this crate: bodies at the doors, and every file of a home.
 
 use rota_node::config::Effective;
-use rota_node::disk::{Disk, Log, OpenMode, SimDisk};
+use rota_node::disk::{Log, OpenMode, SimDisk};
 use rota_node::keys::KeyFile;
 use rota_node::ledger::Ledger;
 use rota_node::rpc::RpcLimits;
@@ -33,7 +33,7 @@ pub(crate) fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let path = Path::new("config.toml");
     let Ok(effective) = Effective::load(Some((path, text)), [], []) else { return };
-    let shown = effective.to_toml();
+    let shown = effective.config.to_toml();
     let again = Effective::load(Some((path, &shown)), [], []).expect("its own text");
     assert_eq!(again.config, effective.config, "another configuration after a copy");
 }
@@ -54,7 +54,7 @@ fn written(disk: &SimDisk, path: &Path, context: &[u8], data: &[u8]) {
         return;
     };
     let mut rest = data;
-    while let [kind @ 1.., low, high, tail @ ..] = rest {
+    while let [kind @ 1..=255, low, high, tail @ ..] = rest {
         let length = usize::from(u16::from_le_bytes([*low, *high])).min(tail.len());
         let (payload, next) = tail.split_at(length);
         if log.append(*kind, &[payload]).is_err() {

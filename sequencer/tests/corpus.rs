@@ -9,7 +9,7 @@ fn replay(target: &str, body: fn(&[u8])) {
     let mut inputs = 0;
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
-        println!("{}", path.display());
+        eprintln!("{}", path.display());
         body(&std::fs::read(path).unwrap());
         inputs += 1;
     }

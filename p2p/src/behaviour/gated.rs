@@ -66,6 +66,7 @@ pub(crate) enum Gossiped {
 }
 
 /// What a handler tells the behaviour.
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each message")]
 #[derive(Debug)]
 pub(crate) enum Told {
     Heard(Heard),

@@ -2,7 +2,12 @@
 //!
 //! `cargo test -p rota-p2p --test attack -- --nocapture | grep ATTACK` prints the figures of the
 //! table in docs/testing.md.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests fail loudly, and print their figures"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
