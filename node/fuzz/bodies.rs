@@ -22,7 +22,7 @@ const RECORD_BYTES_MAX: usize = 1 << 20;
 pub(crate) fn rpc_body(data: &[u8]) {
     let Ok(args) = serde_json::from_slice::<SubmitArgs>(data) else { return };
     let limits = RpcLimits::default();
-    submit::deadline(&limits, args.timeout_ms);
+    assert!(submit::deadline(&limits, args.timeout_ms) <= limits.wait_max, "waits too long");
     let Ok(list) = submit::list(&args, Slot(1_000), &limits) else { return };
     assert_eq!(list.len(), args.transactions.len(), "one for each");
     TransactionList::parse(list.bytes().clone(), BATCH_BODY_BYTES_MAX).expect("it was parsed once");
