@@ -66,7 +66,9 @@ pub const SOAK_SAMPLE_EVERY: Duration = Duration::from_secs(5);
 pub const SOAK_RSS_BYTES_PER_MINUTE_MAX: f64 = 512.0 * 1024.0;
 /// Descriptors, threads and queued events: one in twenty minutes is a leak by morning.
 pub const SOAK_COUNT_PER_MINUTE_MAX: f64 = 0.05;
-/// Guard, write-ahead log and index: they are rewritten or cut, and may not keep what is decided.
+/// The guard's file grows with every mark and is rewritten at 8 MiB; it may not be longer.
+pub const SOAK_GUARD_BYTES_MAX: f64 = 8.0 * 1024.0 * 1024.0;
+/// Write-ahead log and index: the one keeps two heights, the other a few bytes of each.
 pub const SOAK_FILE_BYTES_PER_MINUTE_MAX: f64 = 64.0 * 1024.0;
 /// Bytes waiting for the commit thread.
 pub const SOAK_QUEUE_BYTES_PER_MINUTE_MAX: f64 = 16.0 * 1024.0;

@@ -1,6 +1,7 @@
 //! What this machine is, and what processes cost on it, from `/proc`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Cost of one process so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,23 +33,33 @@ pub fn cost(pid: u32) -> Option<Cost> {
 }
 
 /// What a process holds now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// Resident memory, bytes.
     pub resident: u64,
-    /// Open descriptors.
-    pub descriptors: usize,
+    /// What its open descriptors are of.
+    pub descriptors: Vec<PathBuf>,
     /// Threads.
     pub threads: u64,
+}
+
+impl Process {
+    /// Open descriptors of anything but files in this folder.
+    #[must_use]
+    pub fn descriptors_outside(&self, folder: &Path) -> usize {
+        self.descriptors.iter().filter(|path| !path.starts_with(folder)).count()
+    }
 }
 
 /// What process `pid` holds, or `None` if it is gone.
 #[must_use]
 pub fn process(pid: u32) -> Option<Process> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     Some(Process {
         resident: number(&status, "VmRSS:").saturating_mul(1024),
-        descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
+        descriptors: links.collect(),
         threads: number(&status, "Threads:"),
     })
 }
@@ -92,5 +103,9 @@ mod tests {
         let mine = cost(std::process::id()).unwrap();
         assert!(mine.rss_max > 0);
         assert!(cost(u32::MAX).is_none());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let held = process(std::process::id()).unwrap();
+        let outside = held.descriptors_outside(file.path().parent().unwrap());
+        assert!(outside < held.descriptors.len() && held.threads > 0);
     }
 }

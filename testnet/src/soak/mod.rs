@@ -14,7 +14,8 @@ use crate::clock;
 use crate::error::TestnetError;
 use crate::limits::{
     LEDGER_BYTES_PER_BYTE_MAX, SOAK_COUNT_PER_MINUTE_MAX, SOAK_FILE_BYTES_PER_MINUTE_MAX,
-    SOAK_QUEUE_BYTES_PER_MINUTE_MAX, SOAK_RSS_BYTES_PER_MINUTE_MAX, SOAK_SAMPLE_EVERY,
+    SOAK_GUARD_BYTES_MAX, SOAK_QUEUE_BYTES_PER_MINUTE_MAX, SOAK_RSS_BYTES_PER_MINUTE_MAX,
+    SOAK_SAMPLE_EVERY,
 };
 use crate::load::Summary;
 use crate::manifest::{Rate, Via};
@@ -53,13 +54,16 @@ pub struct Slope {
     pub from_to: (f64, f64),
     /// By how much it grows, per minute; for the ledger, bytes per byte ordered.
     pub per_minute: f64,
-    /// The most that is allowed.
+    /// The largest sample.
+    pub highest: f64,
+    /// The most that is allowed: of growth, or of the largest sample for a file that is rewritten when it is long.
     pub limit: f64,
 }
 
 impl Slope {
     fn holds(&self) -> bool {
-        self.per_minute <= self.limit
+        let judged = if self.series == Series::Guard { self.highest } else { self.per_minute };
+        judged <= self.limit
     }
 }
 
@@ -138,7 +142,8 @@ const fn limit(series: Series) -> f64 {
     match series {
         Series::Resident => SOAK_RSS_BYTES_PER_MINUTE_MAX,
         Series::Descriptors | Series::Threads | Series::QueuedEvents => SOAK_COUNT_PER_MINUTE_MAX,
-        Series::Guard | Series::Wal | Series::Index => SOAK_FILE_BYTES_PER_MINUTE_MAX,
+        Series::Guard => SOAK_GUARD_BYTES_MAX,
+        Series::Wal | Series::Index => SOAK_FILE_BYTES_PER_MINUTE_MAX,
         Series::QueuedBytes => SOAK_QUEUE_BYTES_PER_MINUTE_MAX,
         Series::Ledger => LEDGER_BYTES_PER_BYTE_MAX,
     }
@@ -161,6 +166,7 @@ fn judge(samples: &BTreeMap<String, Vec<Sample>>, load: Summary) -> Report {
                 series,
                 from_to: ends.unwrap_or_default(),
                 per_minute: theil_sen(&points),
+                highest: points.iter().map(|point| point.1).fold(0.0, f64::max),
                 limit: limit(series),
             });
         }
@@ -170,8 +176,8 @@ fn judge(samples: &BTreeMap<String, Vec<Sample>>, load: Summary) -> Report {
         .filter(|slope| !slope.holds())
         .map(|slope| {
             format!(
-                "{} of {} grows by {:.1} a minute, at most {:.1} is allowed",
-                slope.series, slope.node, slope.per_minute, slope.limit
+                "{} of {} grows by {:.2} a minute up to {:.0}, at most {:.2} is allowed",
+                slope.series, slope.node, slope.per_minute, slope.highest, slope.limit
             )
         })
         .collect();

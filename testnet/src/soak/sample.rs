@@ -15,7 +15,7 @@ use std::time::Duration;
 pub enum Series {
     /// Resident memory, bytes.
     Resident,
-    /// Open descriptors.
+    /// Open descriptors, but for those of ledger segments: one each, as long as they are kept.
     Descriptors,
     /// Threads.
     Threads,
@@ -93,7 +93,7 @@ pub(super) async fn take(
         ordered_bytes: sum(&page, "rota_sequencer_ordered_bytes_total"),
         values: vec![
             (Series::Resident, process.resident as f64),
-            (Series::Descriptors, process.descriptors as f64),
+            (Series::Descriptors, process.descriptors_outside(&node.home.join("ledger")) as f64),
             (Series::Threads, process.threads as f64),
             (Series::Guard, size("state/guard.log")),
             (Series::Wal, size("state/wal")),
