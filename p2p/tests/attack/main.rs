@@ -5,8 +5,9 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::large_futures,
     clippy::print_stdout,
-    reason = "tests fail loudly, and print their figures"
+    reason = "tests fail loudly and print their figures; one future for each"
 )]
 
 #[path = "../common/mod.rs"]
