@@ -31,7 +31,7 @@ pub fn record(data: &[u8]) {
 }
 
 /// A stream of frames, cut wherever it ends.
-pub fn frames(data: &[u8]) {
+pub fn framing(data: &[u8]) {
     thread_local! {
         static RUNTIME: RefCell<Runtime> = RefCell::new(
             Builder::new_current_thread().enable_time().build().expect("no driver but time"),
@@ -90,7 +90,7 @@ mod tests {
         ];
         std::fs::write(corpus.join("control/hello"), hello.concat()).unwrap();
         let frames = [&[0, 0, 0, 3, 1, 2, 3, 0, 0, 0, 1, 9, 0, 0][..], &[0xff; 9]];
-        std::fs::write(corpus.join("frames/two-and-a-half"), frames.concat()).unwrap();
+        std::fs::write(corpus.join("framing/two-and-a-half"), frames.concat()).unwrap();
     }
 
     #[test]
@@ -100,6 +100,6 @@ mod tests {
         }
         replay("control", control);
         replay("record", record);
-        replay("frames", frames);
+        replay("framing", framing);
     }
 }
