@@ -5,6 +5,7 @@
 
 use crate::error::TypesError;
 use crate::hash::{Hash, keccak256_concat};
+use crate::stand_in;
 use borsh::{BorshDeserialize, BorshSerialize};
 use ed25519_dalek::Signer as _;
 use rand_core::SeedableRng as _;
@@ -74,6 +75,10 @@ impl ValidatorKey {
         signature: &Signature,
         what: &'static str,
     ) -> Result<(), TypesError> {
+        if let Some(stand_in) = stand_in::current() {
+            let good = stand_in.signature(self, digest) == *signature;
+            return if good { Ok(()) } else { Err(TypesError::BadSignature { what }) };
+        }
         ed25519_zebra::VerificationKey::try_from(self.0)
             .and_then(|key| {
                 key.verify(&ed25519_zebra::Signature::from_bytes(&signature.0), &digest.0)
@@ -94,6 +99,9 @@ pub fn verify_batch(
 ) -> Result<(), TypesError> {
     if let [(key, digest, signature)] = items {
         return key.verify(digest, signature, what);
+    }
+    if stand_in::current().is_some() {
+        return items.iter().try_for_each(|(key, digest, sig)| key.verify(digest, sig, what));
     }
     let mut transcript: Vec<&[u8]> = Vec::with_capacity(items.len().saturating_mul(3));
     let mut verifier = ed25519_zebra::batch::Verifier::new();
@@ -135,6 +143,9 @@ impl Signer for Ed25519Signer {
     }
 
     fn sign(&self, digest: &Hash) -> Signature {
+        if let Some(stand_in) = stand_in::current() {
+            return stand_in.signature(&self.public_key(), digest);
+        }
         Signature(self.0.sign(&digest.0).to_bytes())
     }
 }

@@ -38,6 +38,7 @@ pub mod receipt;
 pub mod refusal;
 pub mod seal;
 pub mod smt;
+pub mod stand_in;
 pub mod tags;
 pub mod transaction;
 pub mod validators;

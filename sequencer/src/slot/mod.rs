@@ -145,6 +145,12 @@ impl SlotDesk {
         self.notes.get(&slot)?.get(lane)
     }
 
+    /// The newest note: its slot, and what was held of each lane.
+    #[must_use]
+    pub fn newest_note(&self) -> Option<(Slot, &BTreeMap<ValidatorKey, LaneTip>)> {
+        self.notes.last_key_value().map(|(slot, tips)| (*slot, tips))
+    }
+
     /// Takes note of the certified tips held now, as those held at `known(slot)`. The first note of a slot stays.
     pub fn note_deadline(&mut self, slot: Slot, lanes: &dyn LaneView) {
         if self.notes.contains_key(&slot) {
