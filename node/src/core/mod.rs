@@ -416,6 +416,12 @@ impl Core {
         &self.catchup
     }
 
+    /// The desk and its notes, for views.
+    #[must_use]
+    pub const fn desk(&self) -> &SlotDesk {
+        &self.desk
+    }
+
     /// The mempool, for views.
     #[must_use]
     pub const fn pool(&self) -> &Mempool {

@@ -149,10 +149,17 @@ impl SimDisk {
     /// Stops the machine and starts it again: unsynced bytes become what `tail` says, unsynced names are the
     /// durable ones, handles opened before do not work any more, faults are cleared.
     pub fn crash(&self, tail: Tail) {
+        self.crash_with(&mut |_| tail);
+    }
+
+    /// The same, with a tail for each file that has unsynced bytes, by their number.
+    pub fn crash_with(&self, tail: &mut dyn FnMut(usize) -> Tail) {
         let mut state = self.lock();
         for inode in &mut state.inodes {
             let unsynced = inode.live.split_off(inode.durable.min(inode.live.len()));
-            inode.live.extend(after_crash(&unsynced, tail));
+            if !unsynced.is_empty() {
+                inode.live.extend(after_crash(&unsynced, tail(unsynced.len())));
+            }
             inode.durable = inode.live.len();
         }
         state.names = state.durable_names.clone();
@@ -160,6 +167,12 @@ impl SimDisk {
         state.off = false;
         state.power_off_at = None;
         state.faults.clear();
+    }
+
+    /// Live bytes of all files.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.lock().live_bytes()
     }
 
     /// Live bytes of a file.
@@ -342,13 +355,13 @@ impl DiskFile for SimFile {
     }
 
     fn append(&self, parts: &[&[u8]]) -> Result<(), DiskError> {
-        let (capacity, used) = {
+        let room = {
             let state = self.disk.lock();
-            (state.capacity, state.live_bytes())
+            state.capacity.map(|capacity| capacity.saturating_sub(state.live_bytes()))
         };
         let bytes = parts.concat();
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let fits = capacity.is_none_or(|capacity| used.saturating_add(length) <= capacity);
+        let fits = room.is_none_or(|room| length <= room);
         self.change(|inode, stepped| {
             let stepped = if fits || stepped.is_err() {
                 stepped

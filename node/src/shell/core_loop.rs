@@ -6,7 +6,8 @@ use super::release::{Outward, items};
 use crate::core::{Core, Effect, Input};
 use crate::disk::{CommitterHandle, Item};
 use crate::ledger::PruneRequest;
-use crate::limits::{CORE_IDLE_MS_MAX, CORE_STEPS_PER_GROUP};
+use crate::limits::{CORE_IDLE_MS_MAX, CORE_STEPS_PER_GROUP, KEPT_HEIGHTS_MIN};
+use rota_types::Genesis;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -32,14 +33,20 @@ pub(super) struct Mailboxes {
 
 /// How much of the ledger stays.
 #[derive(Clone, Copy)]
-pub(super) struct Retention {
+pub struct Retention {
     /// Bytes above which old segments go.
-    pub(super) bytes_max: u64,
+    bytes_max: u64,
     /// Newest heights that stay whatever the bytes.
-    pub(super) heights_min: u64,
+    heights_min: u64,
 }
 
 impl Retention {
+    /// Everything that may still be asked for stays: the validity window at least.
+    #[must_use]
+    pub fn new(genesis: &Genesis, bytes_max: u64) -> Self {
+        Self { bytes_max, heights_min: genesis.validity_slots_max.max(KEPT_HEIGHTS_MIN) }
+    }
+
     /// After a checkpoint nothing below it is needed to start again but the validity window.
     fn prune(&self, effect: &Effect) -> Option<Item<Outward>> {
         let Effect::StoreCheckpoint { height, .. } = effect else { return None };
@@ -50,7 +57,8 @@ impl Retention {
         }))
     }
 
-    fn items(self, effects: Vec<Effect>) -> impl Iterator<Item = Item<Outward>> {
+    /// Items for the commit queue, in the order of a step's effects.
+    pub fn items(self, effects: Vec<Effect>) -> impl Iterator<Item = Item<Outward>> {
         effects.into_iter().flat_map(move |effect| {
             let prune = self.prune(&effect);
             items(effect).into_iter().chain(prune)

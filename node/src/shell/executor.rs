@@ -7,12 +7,34 @@ use rota_sequencer::execution::{DecidedSlot, Executor};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use tokio::sync::mpsc;
 
+/// Execution as its thread runs it: slots in their order, a checkpoint now and then.
+pub struct Execution(Executor);
+
+impl Execution {
+    /// Goes on from a state.
+    pub(super) const fn new(executor: Executor) -> Self {
+        Self(executor)
+    }
+
+    /// Executes the next decided slot; the outcome is the core's next input.
+    pub fn run(&mut self, decided: &DecidedSlot) -> Input {
+        match self.0.execute(decided) {
+            Ok(executed) => {
+                let due = executed.header.height.0.checked_rem(CHECKPOINT_HEIGHTS) == Some(0);
+                let state = due.then(|| self.0.to_checkpoint()).filter(fits);
+                Input::Executed { executed: Box::new(executed), checkpoint: state.map(Into::into) }
+            }
+            Err(error) => Input::ExecutionFailed { reason: error.to_string() },
+        }
+    }
+}
+
 /// Starts the thread. It ends when the returned sender or the core's mailbox is gone.
 ///
 /// # Errors
 /// If the system gives no thread.
 pub(super) fn spawn(
-    mut executor: Executor,
+    mut execution: Execution,
     core: mpsc::Sender<Input>,
     watch: PanicWatch,
 ) -> std::io::Result<SyncSender<Box<DecidedSlot>>> {
@@ -20,8 +42,7 @@ pub(super) fn spawn(
     std::thread::Builder::new().name("rota-execute".to_owned()).spawn(move || {
         let _watch = watch;
         while let Ok(decided) = receiver.recv() {
-            let input = execute(&mut executor, &decided);
-            if core.blocking_send(input).is_err() {
+            if core.blocking_send(execution.run(&decided)).is_err() {
                 return;
             }
         }
@@ -40,15 +61,4 @@ fn fits(state: &Vec<u8>) -> bool {
         );
     }
     fits
-}
-
-fn execute(executor: &mut Executor, decided: &DecidedSlot) -> Input {
-    match executor.execute(decided) {
-        Ok(executed) => {
-            let due = executed.header.height.0.checked_rem(CHECKPOINT_HEIGHTS) == Some(0);
-            let checkpoint = due.then(|| executor.to_checkpoint()).filter(fits).map(Into::into);
-            Input::Executed { executed: Box::new(executed), checkpoint }
-        }
-        Err(error) => Input::ExecutionFailed { reason: error.to_string() },
-    }
 }

@@ -8,6 +8,10 @@
 //!
 //! The core decides, the commit thread makes durable and lets go, in that order; nothing leaves the machine by
 //! another road. Doors read from `view` and the ledger, never from the core.
+//!
+//! The simulator in `testnet` is a second shell. What decides anything is shared with it: [`open`] reads what a
+//! restart gives back, [`Parts`] puts a node together, [`Retention::items`] says what is durable before what,
+//! [`Execution`] executes, [`Server`] answers, [`admit_list`] keeps the door.
 
 mod accounts;
 mod backend;
@@ -16,6 +20,7 @@ mod executor;
 mod ground;
 mod network;
 mod panics;
+mod parts;
 mod policy;
 mod read;
 mod recover;
@@ -29,6 +34,14 @@ mod threads;
 mod view;
 
 pub use backend::NodeBackend;
+pub use core_loop::Retention;
+pub use executor::Execution;
 pub use ground::{Clock, Ground, Road, Straight, SystemClock, now};
+pub use parts::Parts;
+pub use recover::{Opened, Salts, open};
+pub use release::{Outward, items, load_batch};
 pub use run::{RunningNode, check, run_node, run_node_on};
+pub use serve::Server;
+pub use submit::admit_list;
 pub use telemetry::prometheus;
+pub use view::View;

@@ -89,8 +89,9 @@ impl Inbound {
                         continue;
                     };
                     let (server, network) = (Arc::clone(&self.server), self.network.clone());
+                    let now = self.server.now();
                     tokio::task::spawn_blocking(move || {
-                        if let Some(answer) = server.answer(peer, protocol, &data) {
+                        if let Some(answer) = server.answer(now, peer, protocol, &data) {
                             network.respond(reply, answer);
                         }
                         drop(permit);

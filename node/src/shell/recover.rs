@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The stores and what they gave.
-pub(super) struct Opened {
+pub struct Opened {
     pub(super) pipeline: Pipeline,
     pub(super) reader: LedgerReader,
     /// The deciding half of the guard; `None` for a full node, or a key that must not sign.
@@ -29,8 +29,41 @@ pub(super) struct Opened {
     pub(super) seed: Seed,
 }
 
-/// Random bytes from the system, for salts that decide nothing.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], OperatorError> {
+impl Opened {
+    /// Whether a guard was found: without one the node does not sign.
+    #[must_use]
+    pub const fn signs(&self) -> bool {
+        self.guard.is_some()
+    }
+}
+
+/// Random bytes that decide nothing: they keep strangers from choosing what crowds a table or poses as a frame.
+#[derive(Clone, Copy)]
+pub struct Salts {
+    /// Of new ledger and log files.
+    pub files: u64,
+    /// Of the replay window's index.
+    pub window: u64,
+    /// Of the lanes' look-up of places.
+    pub lanes: [u8; 16],
+}
+
+impl Salts {
+    /// Draws them from the system.
+    ///
+    /// # Errors
+    /// I/O, if the system gives no random bytes.
+    pub(super) fn draw() -> Result<Self, OperatorError> {
+        let (files, window) = (random()?, random()?);
+        Ok(Self {
+            files: u64::from_le_bytes(files),
+            window: u64::from_le_bytes(window),
+            lanes: random()?,
+        })
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], OperatorError> {
     let mut bytes = [0u8; N];
     getrandom::fill(&mut bytes).map_err(|error| {
         OperatorError::new(ExitCode::Io, "cannot read random bytes").cause(error)
@@ -48,13 +81,14 @@ fn broken(error: &SlotError) -> OperatorError {
 ///
 /// # Errors
 /// [`OperatorError`] with the hint that mends it.
-pub(super) fn open(
+pub fn open(
     disk: &Arc<dyn Disk>,
     home: &Home,
     genesis: &Arc<Genesis>,
     key: Option<ValidatorKey>,
+    salts: Salts,
 ) -> Result<Opened, OperatorError> {
-    let salt = u64::from_le_bytes(random()?);
+    let salt = salts.files;
     let (mut ledger, report) =
         Ledger::open(Arc::clone(disk), &home.ledger_folder(), genesis.hash(), salt)?;
     if let Some(torn) = &report.torn {
@@ -76,7 +110,7 @@ pub(super) fn open(
     };
     let reader = ledger.reader();
     let slots = Slots::new(genesis.chain_id, reader.clone());
-    let (executor, outcomes) = execute_again(&slots, genesis)?;
+    let (executor, outcomes) = execute_again(&slots, genesis, salts.window)?;
     // A crash between decision and outcome leaves a height without one: doors and peers read it from the ledger.
     for record in outcomes {
         ledger.append_header(record.header.height, &record.to_bytes())?;
@@ -96,7 +130,7 @@ pub(super) fn open(
         voted: guard.as_ref().map(|g| g.marks().vote_height()).unwrap_or_default(),
         wals,
         unsealed,
-        lookup_salt: random()?,
+        lookup_salt: salts.lanes,
         executor,
     };
     let seed = seed(&slots, &restored)?;
@@ -108,6 +142,7 @@ pub(super) fn open(
 fn execute_again(
     slots: &Slots,
     genesis: &Arc<Genesis>,
+    salt: u64,
 ) -> Result<(Executor, Vec<ExecutedRecord>), OperatorError> {
     let refuse = |error: &dyn std::fmt::Display| {
         OperatorError::new(ExitCode::Io, "the ledger does not execute to what it says")
@@ -116,7 +151,6 @@ fn execute_again(
     };
     let ledger = slots.ledger();
     let checkpoint = ledger.last_checkpoint()?;
-    let salt = u64::from_le_bytes(random()?);
     let executor = match &checkpoint {
         Some((_, bytes)) => {
             Executor::from_checkpoint(genesis, bytes).map_err(|error| refuse(&error))?

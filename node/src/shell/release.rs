@@ -30,14 +30,18 @@ pub(super) type Verdicts = Mutex<HashMap<u64, GossipId>>;
 /// Executed slots waiting for the index; above it the index stays behind until the next start.
 pub(super) const INDEX_QUEUE_MAX: usize = 64;
 
-/// What a release carries: an effect that leaves the machine, or the view's copy of a stored batch.
-pub(super) enum Outward {
+/// What a release carries.
+#[derive(Debug)]
+pub enum Outward {
+    /// An effect that leaves the machine.
     Effect(Effect),
+    /// A batch that is durable now, for the view.
     Stored(Arc<Batch>),
 }
 
 /// Turns an effect into items for the commit queue: durable ones as writes, the rest as releases.
-pub(super) fn items(effect: Effect) -> Vec<Item<Outward>> {
+#[must_use]
+pub fn items(effect: Effect) -> Vec<Item<Outward>> {
     match effect {
         Effect::StoreBatch(batch) => vec![
             Item::Batch {
@@ -69,6 +73,14 @@ fn key_of(batch: &Batch) -> BatchKey {
         seq: position.seq,
         digest: batch.digest(),
     }
+}
+
+/// A batch of the ledger as the core takes it; `None` if it is not there or cannot be read.
+#[must_use]
+pub fn load_batch(ledger: &LedgerReader, chain_id: u64, digest: &Hash) -> Option<Input> {
+    let stored = ledger.batch(digest).ok().flatten()?;
+    let batch = Batch::from_stored(chain_id, stored.frame).ok()?;
+    Some(Input::Batch { from: batch.position().lane, batch: Arc::new(batch) })
 }
 
 /// Everything a release may need.
@@ -174,12 +186,9 @@ impl Releaser {
         }
         let (ledger, core, chain_id) = (self.ledger.clone(), self.core.clone(), self.chain_id);
         self.runtime.spawn_blocking(move || {
-            let stored = ledger.batch(&digest).ok().flatten();
-            let batch = stored.and_then(|s| Batch::from_stored(chain_id, s.frame).ok());
-            if let Some(batch) = batch {
-                let (from, batch) = (batch.position().lane, Arc::new(batch));
+            if let Some(input) = load_batch(&ledger, chain_id, &digest) {
                 // A closed mailbox means that the node is going down.
-                core.blocking_send(Input::Batch { from, batch }).ok();
+                core.blocking_send(input).ok();
             }
         });
     }

@@ -170,10 +170,11 @@ pub async fn run_node_on(opened: OpenedHome, ground: Ground) -> Result<RunningNo
     let me = key.filter(|key| validators.contains(key));
     warn_of_a_stranger(key, me);
     let p2p = p2p_config(&config, &genesis, &opened)?;
+    let salts = recover::Salts::draw()?;
     let stores = {
         let (home, genesis) = (opened.home.clone(), Arc::clone(&genesis));
         let disk = Arc::clone(&ground.disk);
-        tokio::task::spawn_blocking(move || recover::open(&disk, &home, &genesis, me))
+        tokio::task::spawn_blocking(move || recover::open(&disk, &home, &genesis, me, salts))
             .await
             .map_err(|error| {
                 OperatorError::new(ExitCode::Bug, "start-up panicked").cause(error)
@@ -185,7 +186,7 @@ pub async fn run_node_on(opened: OpenedHome, ground: Ground) -> Result<RunningNo
         IndexTransactions::Auto => me.is_none(),
     };
     let index = Arc::new(recover::open_index(&opened.home, &genesis, all, &stores.reader)?);
-    let signing = stores.guard.is_some();
+    let signing = stores.signs();
     let signer = opened.keys.validator_signer().filter(|_| signing);
     let policy = ValidatorPolicy::new(
         genesis.chain_id,
@@ -234,8 +235,7 @@ impl Parts {
             clock: Arc::clone(&clock),
             road,
         })?;
-        let slots = |reader| Slots::new(genesis.chain_id, reader);
-        let server = Server::new(slots(reader.clone()), Arc::clone(&threads.view));
+        let server = Server::new(reader.clone(), Arc::clone(&threads.view));
         let urgent = threads.urgent.downgrade();
         let inbound = Inbound {
             chain_id: genesis.chain_id,
@@ -255,7 +255,7 @@ impl Parts {
         let (stop, stopped) = watch::channel(false);
         let end = End { failure: threads.failure.clone(), stop: stopped.clone() };
         let inner = Inner {
-            slots: slots(reader),
+            slots: Slots::new(genesis.chain_id, reader),
             submitter: Submitter::new(genesis, threads.bulk, threads.waiting, clock, end),
             urgent,
             view: threads.view,

@@ -2,18 +2,18 @@
 
 use super::slots::Slots;
 use super::view::View;
-use crate::ledger::Location;
+use crate::ledger::{LedgerReader, Location};
 use crate::limits::SERVE_MAX;
 use bytes::Bytes;
 use rota_p2p::RequestProtocol;
 use rota_sequencer::catchup::{Budgets, Protocol, Request, SlotSource, Status, answer};
 use rota_sequencer::execution::DecidedRecord;
-use rota_types::{Hash, Height, Seal};
+use rota_types::{Hash, Height, Seal, TimestampMs};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The serving side of this node.
-pub(super) struct Server {
+pub struct Server {
     slots: Slots,
     view: Arc<View>,
     budgets: Mutex<Budgets>,
@@ -25,7 +25,10 @@ pub(super) struct Server {
 const SERVED_HEIGHTS: usize = 2 * SERVE_MAX;
 
 impl Server {
-    pub(super) fn new(slots: Slots, view: Arc<View>) -> Self {
+    /// Serves what the ledger holds and the view knows as durable.
+    #[must_use]
+    pub fn new(ledger: LedgerReader, view: Arc<View>) -> Self {
+        let slots = Slots::new(view.genesis.chain_id, ledger);
         Self { slots, view, budgets: Mutex::new(Budgets::new()), places: Mutex::default() }
     }
 
@@ -44,9 +47,15 @@ impl Server {
         places.iter().find_map(|height| height.get(digest)).copied()
     }
 
+    /// The node's time.
+    pub(super) fn now(&self) -> TimestampMs {
+        self.view.clock.now()
+    }
+
     /// The answer to a question, or `None` for one that is not well formed.
-    pub(super) fn answer(
+    pub fn answer(
         &self,
+        now: TimestampMs,
         peer: u64,
         protocol: RequestProtocol,
         question: &Bytes,
@@ -58,7 +67,7 @@ impl Server {
         };
         let request = Request::from_bytes(protocol, question).ok()?;
         let budgets = || self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(busy) = budgets().charge(self.view.clock.now(), peer, &request) {
+        if let Err(busy) = budgets().charge(now, peer, &request) {
             return Some(busy);
         }
         let answer = answer(&request, self);

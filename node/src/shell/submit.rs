@@ -3,6 +3,7 @@
 use super::backend::Inner;
 use super::ground::Clock;
 use super::release::Waiting;
+use super::view::View;
 use crate::api::{ApiError, Level, Submission, Submitted, TransactionStatus};
 use crate::core::Input;
 use crate::error::OperatorError;
@@ -11,7 +12,7 @@ use rota_sequencer::admission::{AdmissionContext, Rollups, admit};
 use rota_types::codec::encode;
 use rota_types::limits::{BATCH_BODY_BYTES_MAX, BUNDLE_BYTES_MAX};
 use rota_types::receipt::SignedReceipt;
-use rota_types::{Genesis, Height, RefusalCode, TimestampMs, TransactionList, keccak256};
+use rota_types::{Genesis, Height, Refusal, RefusalCode, TimestampMs, TransactionList, keccak256};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -54,6 +55,34 @@ impl End {
     }
 }
 
+/// The door's checks, one function for all doors.
+///
+/// # Errors
+/// The first refusal, and the index of its transaction.
+pub fn admit_list(
+    view: &View,
+    rollups: &Rollups,
+    now: TimestampMs,
+    list: &TransactionList,
+) -> Result<(), (usize, Refusal)> {
+    let executed = list.iter().any(|tx| tx.rollup.is_executed());
+    let keystore = executed.then(|| view.read().keystore.clone());
+    let slot = view.genesis.timing().slot_at(now);
+    view.window.read(|window| {
+        let context = AdmissionContext {
+            chain_id: view.genesis.chain_id,
+            slot,
+            validity_slots_max: view.genesis.validity_slots_max,
+            rollups,
+            known: &|id| window.place_of(id).is_some(),
+            keystore: keystore.as_ref(),
+        };
+        list.iter()
+            .enumerate()
+            .try_for_each(|(index, tx)| admit(&tx, &context).map_err(|refusal| (index, refusal)))
+    })
+}
+
 /// See the module's documentation.
 pub(super) struct Submitter {
     genesis: Arc<Genesis>,
@@ -82,9 +111,10 @@ impl Submitter {
         node: &Inner,
         submission: Submission,
     ) -> Result<Submitted, ApiError> {
-        let until =
-            self.clock.now().plus(u64::try_from(submission.deadline.as_millis()).unwrap_or(0));
-        self.admit(node, &submission.list)?;
+        let now = self.clock.now();
+        let until = now.plus(u64::try_from(submission.deadline.as_millis()).unwrap_or(0));
+        admit_list(&node.view, &self.rollups, now, &submission.list)
+            .map_err(|(index, refusal)| ApiError::Refused { index, refusal })?;
         if node.committer.is_crowded() {
             return Err(ApiError::Limited { what: "the commit queue", retry_ms: 250 });
         }
@@ -93,28 +123,6 @@ impl Submitter {
         }
         let receipt = self.receipt(submission.list.clone()).await?;
         self.wait(node, &submission, receipt, until).await
-    }
-
-    /// The door's checks, one function for all doors; the first refusal is answered with its index.
-    fn admit(&self, node: &Inner, list: &TransactionList) -> Result<(), ApiError> {
-        let keystore = list
-            .iter()
-            .any(|view| view.rollup.is_executed())
-            .then(|| node.view.read().keystore.clone());
-        let slot = self.genesis.timing().slot_at(self.clock.now());
-        node.view.window.read(|window| {
-            let context = AdmissionContext {
-                chain_id: self.genesis.chain_id,
-                slot,
-                validity_slots_max: self.genesis.validity_slots_max,
-                rollups: &self.rollups,
-                known: &|id| window.place_of(id).is_some(),
-                keystore: keystore.as_ref(),
-            };
-            list.iter().enumerate().try_for_each(|(index, view)| {
-                admit(&view, &context).map_err(|refusal| ApiError::Refused { index, refusal })
-            })
-        })
     }
 
     /// Gives the list to the own lane and waits for its receipt.

@@ -4,15 +4,16 @@ use super::core_loop::{self, Footing, Gauges, Mailboxes, Retention};
 use super::ground::{Clock, Road};
 use super::network::Peers;
 use super::panics::PanicWatch;
+use super::parts::Parts;
 use super::release::{INDEX_QUEUE_MAX, Outward, Releaser, Verdicts, Waiting};
 use super::view::View;
 use super::{executor, recover};
-use crate::core::{Core, Input, Known, SigningGate};
+use crate::core::Input;
 use crate::disk::{CommitError, Committer};
 use crate::error::{ExitCode, OperatorError};
 use crate::index::Index;
 use crate::keys::NodeKeys;
-use crate::limits::{CORE_BULK_MAX, CORE_URGENT_MAX, EXECUTE_QUEUE_MAX, KEPT_HEIGHTS_MIN};
+use crate::limits::{CORE_BULK_MAX, CORE_URGENT_MAX, EXECUTE_QUEUE_MAX};
 use rota_p2p::NetworkHandle;
 use rota_sequencer::execution::ExecutedRecord;
 use rota_types::{Genesis, TypesError, ValidatorKey, ValidatorSet};
@@ -56,31 +57,16 @@ pub(super) struct Threads {
 /// Config, if genesis breaks a rule; I/O, if the system gives no thread.
 pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
     let Plan { genesis, validators, stores, keys, keep_bytes, index, network, clock, road } = plan;
-    let recover::Opened { pipeline, reader, guard, restored, seed } = stores;
-    let gate = match (guard, keys.validator_signer(), keys.seal) {
-        (Some(guard), Some(signer), Some(seal)) => SigningGate::new(signer, seal, guard),
-        _ => SigningGate::closed(),
-    };
-    let me = gate.validator();
-    let executor = restored.executor.clone();
-    let window = executor.window();
-    let view = Arc::new(View::new(
-        Arc::clone(genesis),
-        validators,
-        window.clone(),
-        seed,
-        Arc::clone(&clock),
-    ));
+    let secrets = keys.validator_signer().zip(keys.seal);
+    let parts = Parts::assemble(&clock, genesis, validators, stores, secrets).map_err(rule)?;
+    let Parts { me, core, first, pipeline, execution, reader, view } = parts;
     let (urgent, urgent_rx) = mpsc::channel(CORE_URGENT_MAX);
     let (bulk, bulk_rx) = mpsc::channel(CORE_BULK_MAX);
     let (failed, failure) = watch::channel(None);
     let watch = |thread| PanicWatch::new(thread, failed.clone());
     let (executed_tx, executed) = mpsc::channel(EXECUTE_QUEUE_MAX.saturating_add(2));
     let execute =
-        executor::spawn(executor, executed_tx, watch("execution")).map_err(thread_error)?;
-    let known: Known = Arc::new(move |id| window.place_of(id).is_some());
-    let (core, first) =
-        Core::new(clock.now(), Arc::clone(genesis), gate, known, restored).map_err(rule)?;
+        executor::spawn(execution, executed_tx, watch("execution")).map_err(thread_error)?;
     let peers = Arc::new(Peers::default());
     let (waiting, verdicts) = (Arc::default(), Arc::default());
     let releaser = Releaser {
@@ -102,10 +88,7 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
     let committer =
         Committer::spawn(pipeline, release, commit_failed(failed.clone())).map_err(thread_error)?;
     let gauges = Gauges { ticked: Arc::default(), best_peer: Arc::default() };
-    let retention = Retention {
-        bytes_max: keep_bytes,
-        heights_min: genesis.validity_slots_max.max(KEPT_HEIGHTS_MIN),
-    };
+    let retention = Retention::new(genesis, keep_bytes);
     let footing = Footing { clock, road, retention };
     let mailboxes = Mailboxes { executed, urgent: urgent_rx, bulk: bulk_rx };
     let (handle, shared) = (committer.handle(), gauges.clone());

@@ -94,7 +94,7 @@ pub(super) struct State {
 }
 
 /// See the module's documentation.
-pub(super) struct View {
+pub struct View {
     pub(super) genesis: Arc<Genesis>,
     pub(super) genesis_hash: Hash,
     pub(super) validators: ValidatorSet,
@@ -164,7 +164,9 @@ impl View {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn head(&self) -> Head {
+    /// How far the node is, as far as durable.
+    #[must_use]
+    pub fn head(&self) -> Head {
         *self.head.borrow()
     }
 
@@ -182,7 +184,7 @@ impl View {
     }
 
     /// A batch was stored.
-    pub(super) fn on_batch(&self, batch: Arc<Batch>) {
+    pub fn on_batch(&self, batch: Arc<Batch>) {
         let position = batch.position();
         let mut state = self.write();
         let lane = state.lanes.entry(position.lane).or_default();
@@ -199,7 +201,7 @@ impl View {
     }
 
     /// Takes a notice in.
-    pub(super) fn on_notice(&self, notice: Notice) {
+    pub fn on_notice(&self, notice: Notice) {
         match notice {
             Notice::Authored { .. } => {}
             Notice::Certified { position } => self.on_certified(position),
