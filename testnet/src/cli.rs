@@ -1,4 +1,4 @@
-//! Command line of `rota-testnet`: `run`, `load`, `bench`, `kill-loop`, `soak`.
+//! Command line of `rota-testnet`: `run`, `load`, `bench`, `sim`, `kill-loop`, `soak`.
 
 use crate::bench::{self, Own, Shape};
 use crate::error::TestnetError;
@@ -6,6 +6,7 @@ use crate::hurt::NodeArgs;
 use crate::load::{Summary, saturation};
 use crate::manifest::{Manifest, Rate, Via, random};
 use crate::run::{self, Options};
+use crate::sim::SimArgs;
 use crate::soak;
 use crate::world::WorldKind;
 use clap::{Args, Parser, Subcommand};
@@ -16,6 +17,11 @@ use std::time::Duration;
 
 /// The manifest of `kill-loop`, whatever folder it is run in.
 const KILL_LOOP: &str = include_str!("../manifests/kill-loop.toml");
+
+/// The agreement library logs every vote at info, and values that are valid later as warnings.
+const LEVELS: &str = "info,libp2p=warn,rota_p2p=warn,arc_malachitebft_core_consensus=error,\
+                      arc_malachitebft_core_driver=warn,arc_malachitebft_core_votekeeper=warn,\
+                      arc_malachitebft_core_state_machine=warn";
 
 /// Run many nodes and hurt them: docker-compose, processes, load.
 #[derive(Debug, Parser)]
@@ -40,6 +46,8 @@ enum Verb {
     /// One node that is hurt from within; worlds start it instead of `rota start`.
     #[command(hide = true)]
     Node(NodeArgs),
+    /// Plays seeds in the deterministic simulator. Exit 0 iff every invariant holds.
+    Sim(SimArgs),
 }
 
 #[derive(Debug, Args)]
@@ -214,6 +222,15 @@ pub enum Verdict {
 }
 
 impl Cli {
+    /// What is logged by default: nodes in virtual time would log a thousand times faster than anyone reads.
+    #[must_use]
+    pub const fn log_filter(&self) -> &'static str {
+        match self.verb {
+            Verb::Sim(_) => "off",
+            _ => LEVELS,
+        }
+    }
+
     /// Carries the command out.
     ///
     /// # Errors
@@ -226,6 +243,14 @@ impl Cli {
             Verb::KillLoop(args) => args.run().await,
             Verb::Soak(args) => args.run().await,
             Verb::Node(args) => args.run().await.map(|()| Verdict::Holds),
+            Verb::Sim(args) => {
+                let played = tokio::task::spawn_blocking(move || args.run());
+                let holds = played.await.map_err(|error| TestnetError::Program {
+                    what: "a simulated run".into(),
+                    cause: error.to_string(),
+                })??;
+                Ok(if holds { Verdict::Holds } else { Verdict::Broken })
+            }
         }
     }
 }

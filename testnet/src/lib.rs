@@ -12,9 +12,11 @@
 //! Nothing imports this crate. It never changes a node's files but as a manifest says, listens on loopback only,
 //! and starts nothing it does not end, unless asked to keep it.
 //!
+//! [`sim`] runs the same cores without processes, in virtual time.
+//!
 //! # Deviations
 //!
-//! - The third world, the simulator, is not here yet: `--world` takes `process` and `compose`.
+//! - `--world` takes `process` and `compose`: the simulator is a command of its own, with seeds in the place of manifests.
 
 pub mod bench;
 pub mod cli;
@@ -28,6 +30,7 @@ pub mod load;
 pub mod machine;
 pub mod manifest;
 pub mod run;
+pub mod sim;
 pub mod soak;
 pub mod world;
 
