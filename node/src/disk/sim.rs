@@ -146,6 +146,22 @@ impl SimDisk {
         self.lock().capacity = bytes;
     }
 
+    /// Takes back every fault that was to come, and every bound.
+    pub fn calm(&self) {
+        let mut state = self.lock();
+        state.faults.clear();
+        state.power_off_at = None;
+        state.off = false;
+        state.capacity = None;
+    }
+
+    /// Whether an operation may fail: the power is off, room is bounded, or a fault is to come.
+    #[must_use]
+    pub fn is_troubled(&self) -> bool {
+        let state = self.lock();
+        state.off || state.capacity.is_some() || !state.faults.is_empty()
+    }
+
     /// Stops the machine and starts it again: unsynced bytes become what `tail` says, unsynced names are the
     /// durable ones, handles opened before do not work any more, faults are cleared.
     pub fn crash(&self, tail: Tail) {

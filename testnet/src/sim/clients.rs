@@ -25,7 +25,8 @@ struct Submission {
     ids: Vec<Hash>,
     valid_until: Slot,
     tries: u32,
-    receipted: bool,
+    /// The one node it is sent to, as often as it takes.
+    door: Option<usize>,
 }
 
 /// See the module's documentation.
@@ -55,7 +56,7 @@ impl Clients {
 
     fn keep(&mut self, list: TransactionList, valid_until: Slot) -> usize {
         let ids = list.ids().collect();
-        let submission = Submission { list, ids, valid_until, tries: 0, receipted: false };
+        let submission = Submission { list, ids, valid_until, tries: 0, door: None };
         self.submissions.push(submission);
         self.submissions.len().saturating_sub(1)
     }
@@ -116,10 +117,14 @@ impl World {
         Some((operation, until))
     }
 
-    /// Sends a submission somewhere, and looks later whether it was ordered.
-    fn try_submission(&mut self, number: usize) {
+    fn look_later(&mut self, number: usize) {
         let patience_us = self.plan.slot_ms.saturating_mul(1_000 * PATIENCE_SLOTS);
         self.heap.after(patience_us, What::Look(number));
+    }
+
+    /// Sends a submission somewhere, and looks later whether it was ordered.
+    fn try_submission(&mut self, number: usize) {
+        self.look_later(number);
         let up: Vec<usize> = (0..self.machines.len()).filter(|node| self.is_up(*node)).collect();
         let Some(node) = self.clients.dice.pick(&up) else { return };
         let Some(submission) = self.clients.submissions.get_mut(number) else { return };
@@ -164,10 +169,9 @@ impl World {
 
     pub(super) fn receipted(&mut self, node: usize, token: u64, receipt: &SignedReceipt) {
         let number = self.up(node).and_then(|running| running.waiting.remove(&token));
-        let Some(submission) = number.and_then(|n| self.clients.submissions.get_mut(n)) else {
+        let Some(submission) = number.and_then(|n| self.clients.submissions.get(n)) else {
             return;
         };
-        submission.receipted = true;
         let ids = submission.ids.clone();
         self.clients.receipts = self.clients.receipts.saturating_add(1);
         self.counts.add("receipts");
@@ -188,6 +192,12 @@ impl World {
         let Some(submission) = self.clients.submissions.get(number) else { return };
         let first = submission.ids.first();
         let done = first.is_none_or(|id| self.invariants.is_ordered(id));
+        if let Some(node) = submission.door.filter(|_| !done) {
+            let list = submission.list.clone();
+            self.look_later(number);
+            self.submit(node, number, &list);
+            return;
+        }
         if done || submission.tries >= TRIES_MAX || submission.valid_until <= slot {
             return;
         }
@@ -195,18 +205,18 @@ impl World {
         self.try_submission(number);
     }
 
-    /// One fresh transaction to a node's door; its id, if the node took it.
-    pub(super) fn fresh_transaction(&mut self, node: usize) -> Option<Hash> {
+    /// One fresh transaction to a node's door, again and again until it is ordered; its id.
+    pub(super) fn fresh_transaction(&mut self, node: usize) -> Hash {
         let until = self.slot_now().plus(self.genesis.validity_slots_max.saturating_sub(8));
         let transaction = self.clients.transaction(until, 64);
+        let id = transaction.id();
         let list = list_of(&[transaction]);
-        let id = list.ids().next()?;
         let number = self.clients.keep(list.clone(), until);
         if let Some(submission) = self.clients.submissions.get_mut(number) {
-            submission.tries = TRIES_MAX;
+            submission.door = Some(node);
         }
-        let before = self.counts.get("submissions");
+        self.look_later(number);
         self.submit(node, number, &list);
-        (self.counts.get("submissions") > before).then_some(id)
+        id
     }
 }

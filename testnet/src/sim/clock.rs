@@ -37,13 +37,6 @@ impl Clock {
         }
         at
     }
-
-    /// The same clock set right at a virtual time, but for `left_us`.
-    pub(super) fn corrected(&self, at_us: u64, left_us: i64) -> Self {
-        let at = i64::try_from(at_us).unwrap_or(i64::MAX);
-        let gained = at.saturating_mul(self.drift_ppm) / 1_000_000;
-        Self { offset_us: left_us.saturating_sub(gained), drift_ppm: self.drift_ppm }
-    }
 }
 
 #[cfg(test)]
@@ -61,12 +54,5 @@ mod tests {
                 assert!(at == 0 || clock.read(at - 1) < when);
             }
         }
-    }
-
-    #[test]
-    fn a_corrected_clock_shows_the_time_but_for_what_is_left() {
-        let clock = Clock { offset_us: 5_000_000, drift_ppm: 300 };
-        let right = clock.corrected(60_000_000, 20_000);
-        assert_eq!(right.read(60_000_000), TimestampMs(GENESIS_MS + 60_020));
     }
 }

@@ -1,5 +1,6 @@
 //! `rota-testnet sim`: one seed with its story, or many seeds with a summary.
 
+use super::plan::Byzantine;
 use super::run::{Options, Outcome, run};
 use super::swarm::{Summary, swarm};
 use super::tags::Signatures;
@@ -31,6 +32,9 @@ pub struct SimArgs {
     /// Signs with Ed25519 and BLS12-381 instead of keyed hashes, as one seed in a hundred does anyway.
     #[arg(long)]
     real_signatures: bool,
+    /// A third of the weight or more is Byzantine: the network may halt, and fork only with evidence.
+    #[arg(long)]
+    too_many: bool,
     /// Summary as JSON on stdout.
     #[arg(long)]
     json: bool,
@@ -69,7 +73,8 @@ impl SimArgs {
 
     fn options(&self, lines: Lines) -> Options {
         let signatures = if self.real_signatures { Signatures::Real } else { Signatures::Tags };
-        Options { validators: self.validators.clone(), signatures, lines }
+        let byzantine = if self.too_many { Byzantine::TooMany } else { Byzantine::Tolerated };
+        Options { validators: self.validators.clone(), byzantine, signatures, lines }
     }
 
     fn one(&self, seed: u64) -> Result<bool, TestnetError> {

@@ -1,6 +1,24 @@
 //! How often each thing really happened: a fault that never fires proves nothing.
 
+use super::faults::Fault;
+use super::roles::Role;
 use std::collections::BTreeMap;
+
+/// What must happen beside faults and roles.
+const OTHERS: [&str; 12] = [
+    "bundles ignored",
+    "bundles rejected",
+    "bundles taken",
+    "frames lost",
+    "frames sent twice",
+    "frames that overtook",
+    "heights decided in a later round",
+    "keystore operations",
+    "penalties",
+    "receipts",
+    "starts refused",
+    "transactions skipped",
+];
 
 /// Named counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -8,7 +26,11 @@ pub struct Counts(BTreeMap<&'static str, u64>);
 
 impl Counts {
     /// What must have happened in a large run: a fault that never fires is a failure of the test.
-    pub(super) const MUST_HAPPEN: &[&str] = &["receipts", "keystore operations", "bundles taken"];
+    pub(super) fn must_happen() -> Vec<&'static str> {
+        let faults = Fault::ALL.iter().map(|fault| fault.name());
+        let roles = Role::CRIMES.iter().map(|role| role.name());
+        faults.chain(roles).chain(OTHERS.iter().copied()).collect()
+    }
 
     pub(super) fn add(&mut self, name: &'static str) {
         self.add_many(name, 1);

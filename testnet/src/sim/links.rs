@@ -24,6 +24,12 @@ impl World {
         }
     }
 
+    /// Sets a dial after the usual pause.
+    pub(super) fn dial_later(&mut self, a: usize, b: usize) {
+        let pause_us = self.dice.between(REDIAL_US.0, REDIAL_US.1);
+        self.set_dial(a, b, pause_us);
+    }
+
     fn set_dial(&mut self, a: usize, b: usize, pause_us: u64) {
         if Self::are_peers(a, b) && self.net.begin_dial(a, b) {
             let way_us = self.net.delay_us(a, b).saturating_mul(3);
@@ -39,8 +45,7 @@ impl World {
             return;
         }
         if self.net.is_blocked(a, b) || self.net.is_blocked(b, a) {
-            let pause_us = self.dice.between(REDIAL_US.0, REDIAL_US.1);
-            self.set_dial(a, b, pause_us);
+            self.dial_later(a, b);
             return;
         }
         for (at, other) in [(a, b), (b, a)] {
@@ -88,8 +93,7 @@ impl World {
 
     pub(super) fn hang_up(&mut self, at: usize, other: usize, connection: u64) {
         self.drop_side(at, other, connection);
-        let pause_us = self.dice.between(REDIAL_US.0, REDIAL_US.1);
-        self.set_dial(at, other, pause_us);
+        self.dial_later(at, other);
     }
 
     /// Cuts a connection: this side at once, the other when it notices.
@@ -119,8 +123,12 @@ impl World {
                     self.counts.add("frames dropped at a full mailbox");
                     return;
                 }
-                running.urgent.push_back(Input::Frame { from: key, class, bytes });
+                running.urgent.push_back(Input::Frame { from: key, class, bytes: bytes.clone() });
                 self.wake(to);
+                let machine = self.machine_mut(to);
+                if !machine.is_honest() {
+                    machine.criminal.hear(class, &bytes);
+                }
             }
             Load::Batch(frame) => {
                 self.trace.bytes(&frame);
@@ -167,7 +175,7 @@ impl World {
             return;
         };
         self.counts.add("questions answered");
-        let answer = self.lie(node, protocol, answer);
-        self.send(node, from, &Load::Reply { question, bytes: Some(answer) });
+        let bytes = self.lie(node, protocol, answer);
+        self.send(node, from, &Load::Reply { question, bytes });
     }
 }

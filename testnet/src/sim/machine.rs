@@ -6,7 +6,7 @@
 use super::cast::Identity;
 use super::clock::Clock;
 use super::dice::Dice;
-use super::roles::Role;
+use super::roles::{Criminal, Role};
 use bytes::Bytes;
 use rota_node::core::{Core, Effect, Input};
 use rota_node::disk::sim::Tail;
@@ -34,6 +34,8 @@ pub(super) struct Machine {
     /// Keys of a validator; `None` for a full node.
     pub(super) identity: Option<&'static Identity>,
     pub(super) role: Role,
+    /// What a Byzantine role keeps.
+    pub(super) criminal: Criminal,
     pub(super) disk: SimDisk,
     home: Home,
     pub(super) clock: Clock,
@@ -46,6 +48,10 @@ pub(super) struct Machine {
     pub(super) held_down: bool,
     /// How much slower than usual its disk is.
     pub(super) slow_disk: u64,
+    /// Its power goes during the next commits.
+    pub(super) power_fails: bool,
+    /// Its process dies after so many effects.
+    pub(super) dies_after: Option<u64>,
 }
 
 /// A started node.
@@ -94,7 +100,12 @@ pub(super) struct Running {
 
 impl Machine {
     /// A machine with an empty disk, and for a validator a guard that has signed nothing.
-    pub(super) fn new(index: usize, identity: Option<&'static Identity>, role: Role) -> Self {
+    pub(super) fn new(
+        index: usize,
+        identity: Option<&'static Identity>,
+        role: Role,
+        dice: Dice,
+    ) -> Self {
         let (disk, home) = (SimDisk::new(), Home::at(format!("/n{index}")));
         if let Some(identity) = identity {
             Guard::open(disk.shared(), &home.guard_file(), identity.key, Create::New)
@@ -103,6 +114,7 @@ impl Machine {
         Self {
             identity,
             role,
+            criminal: Criminal::new(dice),
             disk,
             home,
             clock: Clock::default(),
@@ -111,6 +123,8 @@ impl Machine {
             damaged: false,
             held_down: false,
             slow_disk: 1,
+            power_fails: false,
+            dies_after: None,
         }
     }
 
@@ -146,6 +160,8 @@ impl Machine {
     pub(super) fn stop(&mut self, tail: &mut dyn FnMut(usize) -> Tail) {
         self.running = None;
         self.life = self.life.saturating_add(1);
+        self.power_fails = false;
+        self.dies_after = None;
         self.disk.crash_with(tail);
     }
 
@@ -156,6 +172,20 @@ impl Machine {
         for name in self.disk.list(&folder).unwrap_or_default() {
             self.disk.remove(&folder.join(name)).expect("a disk without faults removes a file");
         }
+    }
+
+    /// Removes guard and log, and begins a new guard: a crime.
+    pub(super) fn forget_signatures(&mut self) {
+        use rota_node::disk::Disk as _;
+        let Some(key) = self.key() else { return };
+        let guard = self.home.guard_file();
+        let logs = self.disk.list(&self.home.wal_folder()).unwrap_or_default();
+        let logs = logs.into_iter().map(|name| self.home.wal_folder().join(name));
+        for path in logs.chain([guard.clone()]) {
+            // On a disk in trouble it forgets less.
+            self.disk.remove(&path).ok();
+        }
+        Guard::open(self.disk.shared(), &guard, key, Create::New).ok();
     }
 
     pub(super) fn ledger_files(&self) -> Vec<std::path::PathBuf> {

@@ -45,6 +45,7 @@ mod world;
 pub use command::SimArgs;
 pub use counts::Counts;
 pub use invariants::Violation;
+pub use plan::Byzantine;
 pub use roles::Role;
 pub use run::{Options, Outcome, run};
 pub use swarm::{Broken, Summary, swarm};

@@ -99,7 +99,6 @@ struct Pair {
 struct Uplink {
     urgent_free_us: u64,
     bulk_free_us: u64,
-    sent_bytes: u64,
 }
 
 /// See the module's documentation.
@@ -212,7 +211,6 @@ impl Net {
         let bytes = load.bytes();
         let transmit_us = bytes.saturating_mul(8).checked_div(self.bits_per_us).unwrap_or(0);
         let uplink = self.uplinks.get_mut(from).expect("machines are numbered below their count");
-        uplink.sent_bytes = uplink.sent_bytes.saturating_add(bytes);
         let left_us = if load.is_bulk() {
             uplink.bulk_free_us = uplink.bulk_free_us.max(now_us).saturating_add(transmit_us);
             uplink.bulk_free_us
@@ -254,9 +252,5 @@ impl Net {
         let in_order = arrives_us.max(last.saturating_add(1));
         *last = in_order;
         in_order
-    }
-
-    pub(super) fn sent_bytes(&self, from: usize) -> u64 {
-        self.uplinks.get(from).map_or(0, |uplink| uplink.sent_bytes)
     }
 }

@@ -117,7 +117,8 @@ pub fn swarm(
     if summary.seeds >= LARGE_RUN_SEEDS {
         let counts = &summary.counts;
         let fired = |name: &&str| counts.get(*name).is_some_and(|(count, _)| *count > 0);
-        summary.never_fired = Counts::MUST_HAPPEN.iter().copied().filter(|n| !fired(n)).collect();
+        summary.never_fired =
+            Counts::must_happen().into_iter().filter(|name| !fired(name)).collect();
     }
     summary
 }

@@ -185,8 +185,7 @@ impl World {
         let now_us = self.heap.now_us();
         self.trace.line(now_us, || format!("n{node} cannot commit: {error}"));
         self.counts.add("commits failed");
-        self.go_down(node);
-        self.heap.after(RESTART_US, What::Boot(node));
+        self.ends_after_failed_commit(node);
     }
 
     /// The verifier takes its next frame.
@@ -208,6 +207,7 @@ impl World {
         let Some((sender, from, frame)) = running.frames.pop_front() else { return };
         match self.parsed.batch(&frame) {
             Ok(batch) => {
+                self.abuse_batch(node, &batch);
                 if let Some(running) = self.running(node, life) {
                     running.bulk.push_back(Input::Batch { from, batch });
                 }

@@ -109,7 +109,7 @@ impl World {
         for index in 0..count {
             let identity = (index < validators).then(|| cast::identity(index));
             let role = plan.roles.get(index).copied().unwrap_or(Role::Honest);
-            let mut machine = Machine::new(index, identity, role);
+            let mut machine = Machine::new(index, identity, role, dice.split());
             machine.clock = plan.clocks.get(index).copied().unwrap_or_default();
             machines.push(machine);
         }
@@ -122,7 +122,7 @@ impl World {
             invariants: Invariants::new(&genesis, set.clone(), honest),
             gossip: Gossip::new(count),
             clients: Clients::new(&plan, dice.split()),
-            faults: Faults::new(dice.split()),
+            faults: Faults::new(plan.weather, dice.split()),
             parsed: Parsed::default(),
             counts: Counts::default(),
             trace: Trace::new(lines),

@@ -24,7 +24,6 @@ use rota_sequencer::seals::SealMessage;
 use rota_types::receipt::SignedReceipt;
 use rota_types::{Genesis, Hash, Height, ValidatorKey, ValidatorSet};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,14 +184,14 @@ impl Invariants {
         broken("honest are not punished", format!("n{node} rejects an honest gossip bundle"))
     }
 
-    /// Receipts of honest authors whose place is not decided yet.
-    pub(super) fn open_receipts(&self) -> usize {
-        self.receipts.open()
+    /// Receipts of these honest authors whose place is not decided yet.
+    pub(super) fn open_receipts(&self, authors: &[ValidatorKey]) -> usize {
+        self.receipts.open(authors)
     }
 
     /// One of them, for a report.
-    pub(super) fn an_open_receipt(&self) -> Option<String> {
-        self.receipts.an_open_one()
+    pub(super) fn an_open_receipt(&self, authors: &[ValidatorKey]) -> Option<String> {
+        self.receipts.an_open_one(authors)
     }
 
     /// Whether a transaction was ordered, not skipped.
@@ -218,10 +217,5 @@ impl Invariants {
     /// Heights decided in another round than the first.
     pub(super) fn late_rounds(&self) -> u64 {
         self.agreement.late_rounds()
-    }
-
-    /// A batch of a decided slot by digest.
-    pub(super) fn batch(&self, digest: &Hash) -> Option<&Arc<Batch>> {
-        self.receipts.batch(digest)
     }
 }

@@ -73,16 +73,19 @@ impl Receipts {
         ordered.filter_map(|batch| self.by_digest.get(&batch.digest).cloned()).collect()
     }
 
-    pub(super) fn batch(&self, digest: &Hash) -> Option<&Arc<Batch>> {
-        self.by_digest.get(digest)
+    fn open_of<'a>(
+        &'a self,
+        authors: &'a [ValidatorKey],
+    ) -> impl Iterator<Item = (&'a LanePosition, &'a Vec<Promise>)> {
+        self.open.iter().filter(|(position, _)| authors.contains(&position.lane))
     }
 
-    pub(super) fn open(&self) -> usize {
-        self.open.values().map(Vec::len).sum()
+    pub(super) fn open(&self, authors: &[ValidatorKey]) -> usize {
+        self.open_of(authors).map(|(_, promises)| promises.len()).sum()
     }
 
-    pub(super) fn an_open_one(&self) -> Option<String> {
-        let (position, promises) = self.open.first_key_value()?;
+    pub(super) fn an_open_one(&self, authors: &[ValidatorKey]) -> Option<String> {
+        let (position, promises) = self.open_of(authors).next()?;
         let promise = promises.first()?;
         Some(format!(
             "{} transactions from {} of {position:?}",
