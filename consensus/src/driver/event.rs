@@ -100,13 +100,13 @@ pub enum Event {
 /// An alarm for the operator; the driver goes on by the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SafetyAlarm {
-    /// Weight above one third says that the proposal's parent is not the header it executed.
+    /// Weight above one third executed another parent than we did: it votes for values on another.
     ParentMismatch {
         /// Height of the proposal.
         height: Height,
         /// Parent header we executed, if we did.
         executed: Option<Hash>,
-        /// Parent header the newest proposal names, if one is known.
+        /// Parent header that the proposal in question names.
         proposed: Option<Hash>,
         /// Who says so.
         validators: Vec<ValidatorKey>,

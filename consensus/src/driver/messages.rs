@@ -6,7 +6,7 @@
 
 use crate::context::{Ctx, core_proposal, core_vote, signed_vote};
 use crate::driver::Driver;
-use crate::driver::event::{Effect, SafetyAlarm};
+
 use crate::driver::hand::Hand;
 use crate::driver::seat::{DoorState, HeldProposal, Value};
 use crate::error::Fatal;
@@ -103,6 +103,9 @@ impl Driver {
         self.run(Input::Vote(vote.clone()), gate);
         let nil_prevote = signed.vote.kind == VoteKind::Prevote && signed.vote.value.is_none();
         let kept = self.core.as_ref().is_some_and(|core| core.driver.votes().has_vote(&vote));
+        if kept {
+            self.count_other_parent(&signed.vote);
+        }
         if nil_prevote && kept {
             // Only a voter's own connection may say why it voted.
             let reason = reason.filter(|_| from == signed.vote.validator);
@@ -110,7 +113,7 @@ impl Driver {
         }
     }
 
-    /// Keeps a nil prevote's reason, and raises the alarm when a third does not share our parent.
+    /// Keeps a nil prevote's reason.
     pub(super) fn note_nil(
         &mut self,
         round: Round,
@@ -123,26 +126,6 @@ impl Driver {
         if let Some(story) = self.desk.explain.round_mut(seat.height, round, proposer) {
             let known = story.nil.entry(validator).or_insert(reason);
             *known = known.or(reason);
-        }
-        if reason != Some(NilReason::ParentMismatch) || !seat.mismatched.insert(validator) {
-            return;
-        }
-        let weight = rota_types::Weight(seat.mismatched.iter().map(|key| set.weight(key).0).sum());
-        if set.is_more_than_third(weight) && !seat.mismatch_alarmed {
-            seat.mismatch_alarmed = true;
-            let proposed = seat
-                .proposals
-                .values()
-                .rev()
-                .find_map(|held| seat.values.get(&held.signed.proposal.value))
-                .map(|value| value.body.parent_header);
-            self.desk.push(Effect::Alarm(SafetyAlarm::ParentMismatch {
-                height: seat.height,
-                executed: self.desk.parent_header(seat.height),
-                proposed,
-                validators: seat.mismatched.iter().copied().collect(),
-                weight,
-            }));
         }
     }
 

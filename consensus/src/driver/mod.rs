@@ -9,6 +9,7 @@ mod event;
 mod hand;
 mod liveness;
 mod messages;
+mod parents;
 mod replay;
 mod seat;
 mod settle;

@@ -181,8 +181,43 @@ fn a_committed_value_that_is_invalid_here_is_an_alarm_and_no_decision() {
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Decided { .. })));
 }
 
+/// Weight, proposed and executed parent of each alarm.
+fn parent_alarms(effects: &[Effect]) -> Vec<(usize, Option<Hash>, Option<Hash>)> {
+    let alarm = |effect: &Effect| match effect {
+        Effect::Alarm(SafetyAlarm::ParentMismatch { validators, proposed, executed, .. }) => {
+            Some((validators.len(), *proposed, *executed))
+        }
+        _ => None,
+    };
+    effects.iter().filter_map(alarm).collect()
+}
+
 #[test]
-fn a_third_that_executed_another_parent_raises_the_alarm_once() {
+fn nil_votes_against_our_parent_raise_no_alarm_for_the_proposer_may_have_shown_them_another_value()
+{
+    let mut solo = Solo::new(1, 2_000);
+    solo.pass(150);
+    let body = solo.body(0, 1);
+    solo.propose(0, &body, None);
+    let effects = solo.others_vote(VoteKind::Prevote, 0, None, Some(NilReason::ParentMismatch));
+    assert_eq!(parent_alarms(&effects), vec![]);
+}
+
+#[test]
+fn a_third_that_votes_for_a_value_on_another_parent_raises_the_alarm_once() {
+    let mut solo = Solo::new(1, 2_000);
+    solo.pass(150);
+    let mut body = solo.body(0, 1);
+    body.parent_header = Hash([9; 32]);
+    let id = body.id(CHAIN);
+    solo.propose(0, &body, None);
+    assert_eq!(solo.reasons(), vec![NilReason::ParentMismatch]);
+    let effects = solo.others_vote(VoteKind::Prevote, 0, Some(id), None);
+    assert_eq!(parent_alarms(&effects), vec![(2, Some(Hash([9; 32])), Some(Hash::ZERO))]);
+}
+
+#[test]
+fn one_proposer_that_names_a_parent_nobody_executed_raises_no_alarm() {
     let mut solo = Solo::new(1, 2_000);
     solo.pass(150);
     let mut body = solo.body(0, 1);
@@ -190,16 +225,7 @@ fn a_third_that_executed_another_parent_raises_the_alarm_once() {
     solo.propose(0, &body, None);
     assert_eq!(solo.reasons(), vec![NilReason::ParentMismatch]);
     let effects = solo.others_vote(VoteKind::Prevote, 0, None, Some(NilReason::ParentMismatch));
-    let alarms: Vec<_> = effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Alarm(SafetyAlarm::ParentMismatch {
-                validators, proposed, executed, ..
-            }) => Some((validators.len(), *proposed, *executed)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(alarms, vec![(2, Some(Hash([9; 32])), Some(Hash::ZERO))]);
+    assert_eq!(parent_alarms(&effects), vec![]);
     let story = solo.driver.explain(Height(1)).unwrap();
     assert_eq!(story.rounds[&Round(0)].nil.len(), 4);
     assert!(story.rounds[&Round(0)].nil.values().all(|r| *r == Some(NilReason::ParentMismatch)));
