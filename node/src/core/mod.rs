@@ -56,8 +56,8 @@ pub struct Restored {
     pub sealed: Height,
     /// Batches of the ledger that are in no decided slot.
     pub undecided: Vec<Arc<Batch>>,
-    /// Marks of own batches that the guard keeps.
-    pub own_marks: Vec<Mark>,
+    /// Marks that the guard keeps: of own batches, and of acknowledgements of undecided ones.
+    pub batch_marks: Vec<Mark>,
     /// Marks of votes above the newest height of the ledger, by height.
     pub vote_marks: BTreeMap<Height, Vec<Mark>>,
     /// Highest height that this key voted on, as the guard remembers.
@@ -207,7 +207,7 @@ impl Core {
             terms: self.order.terms(),
             decided: Vec::new(),
             batches: restored.undecided,
-            own_marks: restored.own_marks,
+            marks: restored.batch_marks,
         };
         self.todo.push_back(Todo::Lanes(lane::Event::Recovered(Box::new(recovered))));
         for header in restored.unsealed {

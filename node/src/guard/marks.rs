@@ -219,6 +219,12 @@ impl Marks {
         digests.into_iter().flatten().map(|((inc, seq), digest)| (*inc, *seq, *digest))
     }
 
+    /// The digest of an acknowledgement, if it is still known.
+    #[must_use]
+    pub fn ack_at(&self, lane: &ValidatorKey, incarnation: Incarnation, seq: Seq) -> Option<Hash> {
+        self.acks.get(lane)?.digests.get(&(incarnation, seq)).copied()
+    }
+
     /// Lanes with an acknowledgement or floor.
     pub fn lanes(&self) -> impl Iterator<Item = ValidatorKey> + '_ {
         self.acks.keys().copied()

@@ -122,10 +122,11 @@ pub fn open(
     // Reading made the highest log the current one: open them again and go on with the next height's.
     let mut wal = Wal::open(Arc::clone(disk), &home.wal_folder(), salt)?;
     wal.replay(next)?;
+    let undecided = undecided(&reader, genesis.chain_id);
     let restored = Restored {
         sealed,
-        undecided: undecided(&reader, genesis.chain_id),
-        own_marks: guard.as_ref().map(own_marks).unwrap_or_default(),
+        batch_marks: guard.as_ref().map(|g| batch_marks(g, &undecided)).unwrap_or_default(),
+        undecided,
         vote_marks: guard.as_ref().map(|g| vote_marks(g, next)).unwrap_or_default(),
         voted: guard.as_ref().map(|g| g.marks().vote_height()).unwrap_or_default(),
         wals,
@@ -208,12 +209,18 @@ fn undecided(reader: &LedgerReader, chain_id: u64) -> Vec<Arc<Batch>> {
     reader.undecided().iter().filter_map(|key| batch(&key.digest)).collect()
 }
 
-fn own_marks(guard: &Guard) -> Vec<Mark> {
-    let mark = |(incarnation, seq, digest)| Mark {
+/// Marks of own batches, and of acknowledgements of these batches.
+fn batch_marks(guard: &Guard, undecided: &[Arc<Batch>]) -> Vec<Mark> {
+    let own = guard.marks().own_batches().map(|(incarnation, seq, digest)| Mark {
         place: MarkPlace::OwnBatch { incarnation, seq },
         digest,
-    };
-    guard.marks().own_batches().map(mark).collect()
+    });
+    let acks = undecided.iter().filter_map(|batch| {
+        let position = batch.position();
+        let digest = guard.marks().ack_at(&position.lane, position.incarnation, position.seq)?;
+        Some(Mark { place: MarkPlace::Ack { position }, digest })
+    });
+    own.chain(acks).collect()
 }
 
 /// Entries of every log from a height on.

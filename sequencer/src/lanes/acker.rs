@@ -155,7 +155,13 @@ impl Lanes {
         (certified || entry.ack.is_some()).then(|| entry.sums())
     }
 
-    fn acknowledge(&mut self, turn: &mut Turn<'_>, key: &ValidatorKey, seq: u64, digest: &Hash) {
+    pub(crate) fn acknowledge(
+        &mut self,
+        turn: &mut Turn<'_>,
+        key: &ValidatorKey,
+        seq: u64,
+        digest: &Hash,
+    ) {
         let Some(batch) = self.held.get(digest).and_then(|entry| entry.batch.clone()) else {
             return;
         };

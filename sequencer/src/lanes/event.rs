@@ -55,8 +55,8 @@ pub struct Recovered {
     pub decided: Vec<LaneTip>,
     /// Stored batches above the tips, own and others', in any order.
     pub batches: Vec<Arc<Batch>>,
-    /// Marks of own batches that the guard still keeps.
-    pub own_marks: Vec<Mark>,
+    /// Marks that the guard still keeps: of own batches, and of acknowledgements of stored ones.
+    pub marks: Vec<Mark>,
 }
 
 /// Who gave a submission.

@@ -8,7 +8,8 @@ use super::own::Kept;
 use super::{Lanes, Turn};
 use crate::batch::Batch;
 use crate::lane_view::LaneTip;
-use rota_types::{Mark, MarkPlace, Seq, ValidatorKey};
+use rota_types::{Ack, Hash, Mark, MarkPlace, Seq, ValidatorKey};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Lanes {
@@ -32,13 +33,20 @@ impl Lanes {
         batches.sort_by_key(|batch| (batch.position(), batch.digest()));
         let (own, foreign): (Vec<_>, Vec<_>) =
             batches.into_iter().partition(|batch| Some(batch.position().lane) == me);
+        let acked = recovered.marks.iter();
+        let acked = acked.filter(|mark| matches!(mark.place, MarkPlace::Ack { .. }));
+        let acked: BTreeSet<Hash> = acked.map(|mark| mark.digest).collect();
         // One at a time: a body may leave memory once it is judged.
         for batch in foreign {
-            let key = batch.position().lane;
+            let (position, digest) = (batch.position(), batch.digest());
             self.take_stored(batch);
-            self.advance(turn, &key);
+            // An acknowledgement holds for life, also where the certificate that it stood on is forgotten.
+            if acked.contains(&Ack::signing_digest(self.config.chain_id, &position, &digest)) {
+                self.acknowledge(turn, &position.lane, position.seq.0, &digest);
+            }
+            self.advance(turn, &position.lane);
         }
-        self.recover_own(turn, own, &recovered.own_marks);
+        self.recover_own(turn, own, &recovered.marks);
         let connected: Vec<ValidatorKey> =
             self.peers.iter().filter(|(_, peer)| peer.connected).map(|(key, _)| *key).collect();
         for key in connected {

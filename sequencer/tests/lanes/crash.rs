@@ -107,6 +107,33 @@ fn own_batches_lost_but_decided_are_no_hindrance() {
 }
 
 #[test]
+fn an_acknowledgement_given_on_a_certificate_holds_when_all_forgot_the_certificate() {
+    let mut net = Net::new(4);
+    net.no_batches.insert((0, 3));
+    net.submit(0, 1, list(0..5, 64));
+    net.run(50);
+    net.submit(0, 2, list(5..9, 64));
+    net.run(1_000);
+    assert_eq!(net.certified(3, 0), 2, "it knows the certificates of batches that it lacks");
+    net.submit(0, 3, list(10..12, 64));
+    net.run(50);
+    let third = net.nodes[0].ledger.last().unwrap().clone();
+    net.step(3, Event::Batch { from: net.keys[0], batch: third.clone() });
+    let position = third.position();
+    assert!(net.nodes[3].gate.marks.contains_key(&MarkPlace::Ack { position }));
+    for i in 0..4 {
+        net.crash(i);
+    }
+    net.no_batches.clear();
+    for i in [0, 1, 3] {
+        net.restart(i);
+    }
+    net.run(3_000);
+    assert_eq!(net.certified(0, 0), 3, "three of four hold it, and one acknowledged it before");
+    net.check();
+}
+
+#[test]
 fn an_acknowledgement_after_a_restart_is_the_same() {
     let mut net = Net::new(4);
     net.submit(0, 1, list(0..5, 64));

@@ -35,9 +35,15 @@ impl MemoryGate {
         Ed25519Signer::from_seed(&self.seed)
     }
 
-    pub(crate) fn own_marks(&self) -> Vec<Mark> {
-        let own = self.marks.iter().filter(|(p, _)| matches!(p, MarkPlace::OwnBatch { .. }));
-        own.map(|(place, digest)| Mark { place: *place, digest: *digest }).collect()
+    pub(crate) fn batch_marks(&self) -> Vec<Mark> {
+        self.marks.iter().map(|(place, digest)| Mark { place: *place, digest: *digest }).collect()
+    }
+
+    /// Whether a later place of the lane was acknowledged: a guard takes them in order.
+    fn is_closed(&self, place: &MarkPlace) -> bool {
+        let MarkPlace::Ack { position } = place else { return false };
+        let later = MarkPlace::Ack { position: LanePosition { seq: Seq(u64::MAX), ..*position } };
+        !self.marks.contains_key(place) && self.marks.range(*place..=later).next().is_some()
     }
 }
 
@@ -46,6 +52,10 @@ impl Gate for MemoryGate {
         self.signer().public_key()
     }
     fn sign(&mut self, mark: Mark) -> Option<Signature> {
+        if self.is_closed(&mark.place) {
+            self.refused += 1;
+            return None;
+        }
         let known = *self.marks.entry(mark.place).or_insert(mark.digest);
         if known != mark.digest {
             self.refused += 1;
@@ -212,7 +222,7 @@ impl Net {
             terms,
             decided: Vec::new(),
             batches: open.cloned().collect(),
-            own_marks: node.gate.own_marks(),
+            marks: node.gate.batch_marks(),
         };
         self.step(i, Event::Recovered(Box::new(recovered)));
     }
