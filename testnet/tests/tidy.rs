@@ -182,6 +182,21 @@ fn core_crates_read_no_clock_and_draw_no_randomness() {
 }
 
 #[test]
+fn only_the_simulator_stands_in_for_signatures() {
+    let words =
+        [concat!("stand_in::", "install"), concat!("Stand", "In for"), concat!("stand_in::", "{")];
+    let files: Vec<_> = rust_files(false)
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("testnet/src/sim/"))
+        .collect();
+    let found = code_lines(&files, &words.map(String::from));
+    assert!(found.is_empty(), "{found}");
+    let all = rust_files(false);
+    let callers = code_lines(&all, &[concat!("install(&", "Tags)").to_owned()]);
+    assert_eq!(callers.lines().count(), 1, "{callers}");
+}
+
+#[test]
 fn nothing_is_left_for_later() {
     let words = [concat!("to", "do!("), concat!("un", "implemented!("), concat!("dbg", "!(")];
     let found = code_lines(&rust_files(false), &words.map(String::from));

@@ -52,6 +52,7 @@ struct State {
     off: bool,
     faults: BTreeMap<u64, Fault>,
     capacity: Option<u64>,
+    failures: u64,
 }
 
 /// A disk in memory; clones share it.
@@ -82,8 +83,13 @@ impl State {
         self.operations = number.saturating_add(1);
         match self.faults.remove(&number) {
             None => Ok(()),
-            Some(Fault::Full) => Err(DiskError::Full { path: path.to_path_buf() }),
-            Some(Fault::Error) => Err(io_error("write", path, "device error")),
+            Some(fault) => {
+                self.failures = self.failures.saturating_add(1);
+                Err(match fault {
+                    Fault::Full => DiskError::Full { path: path.to_path_buf() },
+                    Fault::Error => io_error("write", path, "device error"),
+                })
+            }
         }
     }
 
@@ -141,6 +147,12 @@ impl SimDisk {
         self.lock().faults.insert(number, fault);
     }
 
+    /// Operations that failed because a fault was set for them.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.lock().failures
+    }
+
     /// Most live bytes of all files; appends beyond it fail [`DiskError::Full`]. `None` is without bound.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.lock().capacity = bytes;
@@ -155,11 +167,11 @@ impl SimDisk {
         state.capacity = None;
     }
 
-    /// Whether an operation may fail: the power is off, room is bounded, or a fault is to come.
+    /// Whether the power is off or room is bounded.
     #[must_use]
     pub fn is_troubled(&self) -> bool {
         let state = self.lock();
-        state.off || state.capacity.is_some() || !state.faults.is_empty()
+        state.off || state.capacity.is_some()
     }
 
     /// Stops the machine and starts it again: unsynced bytes become what `tail` says, unsynced names are the

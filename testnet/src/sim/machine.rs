@@ -48,6 +48,8 @@ pub(super) struct Machine {
     pub(super) held_down: bool,
     /// How much slower than usual its disk is.
     pub(super) slow_disk: u64,
+    /// Faults of its disk that happened before its last start.
+    pub(super) disk_failures: u64,
     /// Its power goes during the next commits.
     pub(super) power_fails: bool,
     /// Its process dies after so many effects.
@@ -123,6 +125,7 @@ impl Machine {
             damaged: false,
             held_down: false,
             slow_disk: 1,
+            disk_failures: 0,
             power_fails: false,
             dies_after: None,
         }
@@ -144,6 +147,7 @@ impl Machine {
         validators: &ValidatorSet,
         dice: &mut Dice,
     ) -> Result<(), OperatorError> {
+        self.disk_failures = self.disk.failures();
         let salts = Salts { files: dice.word(), window: dice.word(), lanes: dice.bytes() };
         let disk = self.disk.shared();
         let stores = open(&disk, &self.home, genesis, self.key(), salts)?;

@@ -34,6 +34,8 @@ mod plan;
 mod regions;
 mod roles;
 mod run;
+#[cfg(test)]
+mod scenarios;
 mod story;
 mod swarm;
 mod tags;

@@ -4,7 +4,7 @@ use super::net::{Load, Parcel};
 use super::roles::Act;
 use super::world::{What, World};
 use bytes::Bytes;
-use rota_node::core::{AskProtocol, Effect, Input};
+use rota_node::core::{AskProtocol, Effect, Input, Notice};
 use rota_node::shell::{Outward, load_batch};
 use rota_p2p::Verdict;
 use rota_types::ValidatorKey;
@@ -83,6 +83,9 @@ impl World {
             Effect::BanPeer { peer, reason } => self.ban(node, peer, &reason),
             Effect::Penalise { .. } => self.counts.add("penalties"),
             Effect::Notice(notice) => {
+                if matches!(notice, Notice::Evidence { .. }) {
+                    self.counts.add("evidence against the guilty");
+                }
                 if let Some(running) = self.up(node) {
                     running.view.on_notice(notice);
                 }
@@ -98,10 +101,16 @@ impl World {
         }
     }
 
-    /// A Byzantine node sees signatures by its key that its core did not make, and is started again.
+    /// An honest node that stops for safety stays down. A Byzantine one saw signatures by its key that its core did not
+    /// make, and is started again.
     fn safety_stop(&mut self, node: usize) {
-        self.counts.add("safety stops of Byzantine nodes");
         self.go_down(node);
+        if self.machine(node).is_honest() {
+            self.counts.add("safety stops");
+            self.machine_mut(node).held_down = true;
+            return;
+        }
+        self.counts.add("safety stops of Byzantine nodes");
         self.heap.after(2_000_000, What::Boot(node));
     }
 

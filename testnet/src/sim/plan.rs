@@ -51,6 +51,7 @@ pub(super) struct Plan {
     pub(super) fault_every_us: u64,
     /// Slots of the first phase.
     pub(super) slots: u64,
+    pub(super) byzantine: Byzantine,
 }
 
 impl Plan {
@@ -80,6 +81,7 @@ impl Plan {
             faults: Vec::new(),
             fault_every_us: 1_000_000,
             slots: 12,
+            byzantine: Byzantine::Tolerated,
         }
     }
 
@@ -103,7 +105,8 @@ impl Plan {
         plan.network(dice);
         plan.clocks(dice);
         plan.loads(dice);
-        plan.roles(byzantine, dice);
+        plan.byzantine = byzantine;
+        plan.roles(dice);
         if dice.chance(900) {
             plan.faults = Fault::ALL.iter().copied().filter(|_| dice.chance(400)).collect();
         }
@@ -160,11 +163,11 @@ impl Plan {
         };
     }
 
-    fn roles(&mut self, byzantine: Byzantine, dice: &mut Dice) {
+    fn roles(&mut self, dice: &mut Dice) {
         let count = self.weights.len();
         self.roles = vec![Role::Honest; count];
         let total: u64 = self.weights.iter().sum();
-        let many = byzantine == Byzantine::TooMany;
+        let many = self.byzantine == Byzantine::TooMany;
         if !many && dice.chance(350) {
             return;
         }

@@ -49,6 +49,9 @@ const LIVE_SLOTS_MAX: u64 = 60;
 /// Slots in which all must be equal after all is healed.
 const EQUAL_SLOTS_MAX: u64 = 60;
 
+/// Slots after too many Byzantine, in which evidence spreads.
+const AFTERMATH_SLOTS: u64 = 15;
+
 /// Plays one seed on this thread.
 #[must_use]
 pub fn run(seed: u64, options: &Options) -> Outcome {
@@ -75,12 +78,13 @@ fn play(seed: u64, plan: Plan, dice: Dice, lines: Lines) -> Outcome {
     }
 }
 
-fn counts(world: &World) -> Counts {
+pub(super) fn counts(world: &World) -> Counts {
     let (ordered, skipped) = world.invariants.ordered();
     let (net, mut counts) = (world.net.counts, world.counts.clone());
     for (name, count) in [
         ("heights decided", world.invariants.tip().0),
         ("heights decided in a later round", world.invariants.late_rounds()),
+        ("values decided in a later round than proposed", world.invariants.carried()),
         ("transactions ordered", ordered),
         ("transactions skipped", skipped),
         ("frames lost", net.lost),
@@ -98,6 +102,9 @@ fn phases(world: &mut World) -> Result<(), Violation> {
     let end_us = world.plan.slots.saturating_mul(slot_us);
     world.run_until(end_us, |_| false)?;
     world.clients.stopped = true;
+    if world.plan.byzantine == Byzantine::TooMany {
+        return aftermath(world);
+    }
     let quorum = world.draw_quorum();
     world.hold_down_outside(&quorum);
     let now_us = world.heap.now_us();
@@ -112,8 +119,24 @@ fn phases(world: &mut World) -> Result<(), Violation> {
     alive(world, &honest, EQUAL_SLOTS_MAX, "all are alive and equal after heal")
 }
 
+/// With too many Byzantine nothing need go on; but where honest nodes disagree, somebody is named for it.
+fn aftermath(world: &mut World) -> Result<(), Violation> {
+    let slot_us = world.plan.slot_ms.saturating_mul(1_000);
+    let honest = world.honest();
+    world.heal(&honest);
+    let end_us = world.heap.now_us().saturating_add(AFTERMATH_SLOTS.saturating_mul(slot_us));
+    world.run_until(end_us, |_| false)?;
+    match world.forked.take() {
+        Some(fork) if world.counts.get("evidence against the guilty") == 0 => {
+            let what = format!("nobody is named for: {}", fork.what);
+            Err(Violation { invariant: "a fork leaves evidence", what })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// These machines order a fresh transaction of each, hold every receipt of theirs, and reach one height.
-fn alive(
+pub(super) fn alive(
     world: &mut World,
     nodes: &[usize],
     slots_max: u64,

@@ -11,7 +11,7 @@ use super::invariants::{Actor, Check, Invariants, Violation, check_queues};
 use super::machine::{Machine, Running};
 use super::net::{Net, Parcel};
 use super::parsed::Parsed;
-use super::plan::Plan;
+use super::plan::{Byzantine, Plan};
 use super::roles::Role;
 use super::trace::{Lines, Trace};
 use rota_types::{Genesis, Hash, Height, ValidatorKey, ValidatorSet};
@@ -20,6 +20,17 @@ use std::sync::Arc;
 
 /// Events between two looks at all queues.
 const QUEUE_CHECK_EVENTS: u64 = 64;
+
+/// What may break with too many Byzantine, if somebody is named for it.
+const FORKS: [&str; 7] = [
+    "agreement",
+    "equal headers",
+    "prefix",
+    "one certified batch a place",
+    "no alarm",
+    "no safety stop",
+    "receipts",
+];
 
 /// What happens at a time.
 pub(super) enum What {
@@ -96,6 +107,8 @@ pub(super) struct World {
     pub(super) trace: Trace,
     pub(super) dice: Dice,
     pub(super) events: u64,
+    /// What honest nodes came to disagree on, with too many Byzantine.
+    pub(super) forked: Option<Violation>,
     broken: Option<Violation>,
 }
 
@@ -127,6 +140,7 @@ impl World {
             counts: Counts::default(),
             trace: Trace::new(lines),
             events: 0,
+            forked: None,
             broken: None,
             machines,
             index_of,
@@ -184,9 +198,12 @@ impl World {
 
     /// Keeps the first thing that does not hold.
     pub(super) fn judge(&mut self, check: Check) {
-        if let Err(violation) = check
-            && self.broken.is_none()
-        {
+        let Err(violation) = check else { return };
+        if self.plan.byzantine == Byzantine::TooMany && FORKS.contains(&violation.invariant) {
+            self.forked.get_or_insert(violation);
+            return;
+        }
+        if self.broken.is_none() {
             let at = self.heap.now_us();
             self.trace.line(at, || format!("VIOLATED {}: {}", violation.invariant, violation.what));
             self.broken = Some(violation);

@@ -38,7 +38,7 @@ impl World {
         true
     }
 
-    pub(super) fn cut_power(&mut self, node: usize) -> bool {
+    pub(in crate::sim) fn cut_power(&mut self, node: usize) -> bool {
         if !self.is_up(node) {
             return false;
         }

@@ -76,7 +76,9 @@ impl World {
     pub(in crate::sim) fn cannot_start(&mut self, node: usize, error: &OperatorError) {
         self.counts.add("starts refused");
         let machine = self.machine_mut(node);
-        if machine.disk.is_troubled() {
+        let failures = machine.disk.failures();
+        let failed = std::mem::replace(&mut machine.disk_failures, failures) != failures;
+        if failed || machine.disk.is_troubled() {
             return;
         }
         if machine.damaged {

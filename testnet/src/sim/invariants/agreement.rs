@@ -12,6 +12,7 @@ pub(super) struct Agreement {
     /// Newest decided height that each node released.
     nodes: BTreeMap<usize, Height>,
     late_rounds: u64,
+    carried: u64,
 }
 
 impl Agreement {
@@ -47,6 +48,8 @@ impl Agreement {
         }
         self.late_rounds =
             self.late_rounds.saturating_add(u64::from(decided.certificate.round.0 > 0));
+        let carried = decided.certificate.round > decided.proposal.round;
+        self.carried = self.carried.saturating_add(u64::from(carried));
         self.decided.insert(height, (id, slot));
         Ok(true)
     }
@@ -62,6 +65,10 @@ impl Agreement {
 
     pub(super) fn decided_by(&self, node: usize) -> Height {
         self.nodes.get(&node).copied().unwrap_or_default()
+    }
+
+    pub(super) const fn carried(&self) -> u64 {
+        self.carried
     }
 
     pub(super) const fn late_rounds(&self) -> u64 {

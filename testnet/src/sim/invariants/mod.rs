@@ -214,6 +214,11 @@ impl Invariants {
         self.order.totals()
     }
 
+    /// Heights decided in another round than their value was made for: a lock was carried.
+    pub(super) fn carried(&self) -> u64 {
+        self.agreement.carried()
+    }
+
     /// Heights decided in another round than the first.
     pub(super) fn late_rounds(&self) -> u64 {
         self.agreement.late_rounds()
