@@ -14,6 +14,15 @@ pub(super) struct Clock {
     pub(super) drift_ppm: i64,
 }
 
+/// What a node's clock showed when it started. A view stamps the times of levels with it; no invariant reads those.
+pub(super) struct Started(pub(super) TimestampMs);
+
+impl rota_node::shell::Clock for Started {
+    fn now(&self) -> TimestampMs {
+        self.0
+    }
+}
+
 impl Clock {
     /// What it shows at a virtual time.
     pub(super) fn read(&self, at_us: u64) -> TimestampMs {

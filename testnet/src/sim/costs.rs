@@ -1,9 +1,9 @@
 //! What a step costs the thread that takes it, in microseconds.
 //!
-//! From the criterion benches of the crates on one core of the machine that made the published tables: an ed25519
+//! Rounded estimates of one core, for the order in which things happen and not for published figures: an ed25519
 //! signature 15 µs, its verification 45 µs, in batches 20 µs; BLS signature 190 µs, verification 900 µs;
 //! keccak256 of transactions 1.7 µs a KiB; batch seal and check 60 µs beside their hashing; slot build 40 µs;
-//! execution 0.5 µs a transaction. A rounded table, so that seeds do not change with every measurement.
+//! execution 0.5 µs a transaction. They are constants, so that a seed plays the same everywhere.
 
 use rota_node::core::{FrameClass, Input};
 use rota_sequencer::execution::DecidedSlot;

@@ -4,7 +4,7 @@
 //! outcomes of execution, then frames, then a deadline, then bulk.
 
 use super::cast::Identity;
-use super::clock::Clock;
+use super::clock::{Clock, Started};
 use super::dice::Dice;
 use super::roles::{Criminal, Role};
 use bytes::Bytes;
@@ -152,8 +152,8 @@ impl Machine {
         let disk = self.disk.shared();
         let stores = open(&disk, &self.home, genesis, self.key(), salts)?;
         let secrets = self.identity.map(|identity| (identity.signer(), identity.seal_secret()));
-        let now = self.clock.read(now_us);
-        let parts = Parts::assemble(now, genesis, validators.clone(), stores, secrets)
+        let clock: Arc<dyn rota_node::shell::Clock> = Arc::new(Started(self.clock.read(now_us)));
+        let parts = Parts::assemble(&clock, genesis, validators.clone(), stores, secrets)
             .expect("the genesis of a run keeps its own rules");
         self.life = self.life.saturating_add(1);
         self.running = Some(Running::new(parts, genesis, now_us));
