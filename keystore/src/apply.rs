@@ -2,7 +2,7 @@
 
 use crate::account::{Account, AuthLeaf};
 use crate::authority::{Demand, authorise};
-use crate::check::Checked;
+use crate::check::{Checked, Claim};
 use crate::config::{Config, Key, KeystoreId, Role};
 use crate::envelope::Envelope;
 use crate::error::{ensure, within};
@@ -51,7 +51,7 @@ pub struct Effects {
 /// # Errors
 /// `Expired`, `TooFarAhead`, `UnknownAccount`, `NewAccountsLimit`, the sequence, authority, freeze and emergency codes.
 pub fn apply(state: &mut KeystoreState, op: &Checked, slot: Slot) -> Result<Effects, Refusal> {
-    let outcome = Outcome::of(state, op, slot)?;
+    let outcome = Outcome::of(state, op.claim(), slot)?;
     if let Some(counters) = outcome.counters {
         state.set_counters(counters);
     }
@@ -66,10 +66,11 @@ pub fn apply(state: &mut KeystoreState, op: &Checked, slot: Slot) -> Result<Effe
 
 /// Whether a pool should keep the operation for `slot` or soon after: what [`apply`] checks if its turn is
 /// next, else that its sequence number is at most [`SEQ_AHEAD_MAX`] ahead and one signer belongs to the account.
+/// It asks for a claim, so that a pool verifies only signatures that would change something if they are good.
 ///
 /// # Errors
 /// As [`apply`], and `SeqTooFar`. All of them depend on clock or state.
-pub fn admit(state: &KeystoreState, op: &Checked, slot: Slot) -> Result<(), Refusal> {
+pub fn admit(state: &KeystoreState, op: &Claim, slot: Slot) -> Result<(), Refusal> {
     let envelope = op.envelope();
     let next = state.next_seq(&envelope.keystore_id, envelope.lane, slot);
     if envelope.op.kind().is_emergency() || envelope.seq <= next {
@@ -96,7 +97,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(state: &KeystoreState, op: &Checked, slot: Slot) -> Result<Self, Refusal> {
+    fn of(state: &KeystoreState, op: &Claim, slot: Slot) -> Result<Self, Refusal> {
         let (envelope, params) = (op.envelope(), state.params());
         check_window(envelope, slot, params)?;
         let (mut account, counters) = match state.account(&envelope.keystore_id) {
@@ -151,7 +152,7 @@ fn create(
 
 fn execute(
     account: &mut Account,
-    op: &Checked,
+    op: &Claim,
     slot: Slot,
     params: &Params,
 ) -> Result<Change, Refusal> {

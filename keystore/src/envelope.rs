@@ -12,7 +12,7 @@
 use crate::config::{Config, KeystoreId, read_public_key};
 use crate::eip712::{self, Words};
 use crate::error::{Malformed, ensure, number, within};
-use crate::keys::{KeyId, PublicKey};
+use crate::keys::{KeyId, KeyKind, PublicKey};
 use crate::limits::{AUTHS_MAX, ENVELOPE_BYTES_MAX, SIGNATURE_BYTES_MAX};
 use crate::op::Op;
 use crate::rlp::{Reader, Writer};
@@ -173,6 +173,18 @@ impl Envelope {
         self.auths.iter().fold(1, |sum, auth| sum.saturating_add(auth.public_key.kind().units()))
     }
 
+    /// [`Self::units`] of a payload's signatures alone, read without decoding the rest, whose keys cost work too: what
+    /// a door charges before it looks closer. 0 for what is no envelope, which is refused before any signature.
+    #[must_use]
+    pub fn signature_units(payload: &[u8]) -> u64 {
+        if payload.len() > ENVELOPE_BYTES_MAX {
+            return 0;
+        }
+        named_kinds(payload).map_or(0, |kinds| {
+            kinds.iter().fold(0, |sum: u64, kind| sum.saturating_add(kind.units()))
+        })
+    }
+
     /// Rules between the fields, from the bytes alone.
     fn check_shape(&self) -> Result<(), Refusal> {
         ensure(self.sponsor.is_none(), RefusalCode::BadEnvelope)?;
@@ -192,6 +204,21 @@ impl Envelope {
         ensure(!ids.is_empty(), RefusalCode::BadAuths)?;
         ensure(ids.iter().zip(ids.iter().skip(1)).all(|(a, b)| a < b), RefusalCode::BadAuths)
     }
+}
+
+/// Kinds of the keys that a payload names as its signers.
+fn named_kinds(payload: &[u8]) -> Option<Vec<KeyKind>> {
+    let mut list = Reader::open(payload.strip_prefix(&[ENVELOPE_TYPE])?).ok()?;
+    // Chain, account, lane, seq, validity, fee, sponsor: numbers and ids of at most 32 bytes.
+    for _ in 0..7 {
+        list.bytes(32).ok()?;
+    }
+    let (_init, _op) = (list.list().ok()?, list.list().ok()?);
+    list.items(AUTHS_MAX, |auth| {
+        let kind: u8 = auth.list()?.number()?;
+        KeyKind::from_number(kind).ok_or(Malformed)
+    })
+    .ok()
 }
 
 fn read_init(mut list: Reader<'_>) -> Result<Option<Init>, Refusal> {

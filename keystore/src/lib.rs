@@ -1,8 +1,8 @@
 //! The keystore rollup: who controls an account, on every chain.
 //!
 //! ```text
-//! payload ──check_bytes──► Checked ──admit(state, slot)──► pool … ordered slot
-//!    wrong for ever            wrong here and now                │
+//! payload ──read──► Claim ──admit(state, slot)──► Claim ──verify──► Checked ──► pool … ordered slot
+//!    wrong for ever     wrong here and now           wrong for ever                       │
 //!                                                    execute_slot / apply_slot ──apply──► KeystoreState
 //!                                                                                            │
 //!              AccountProof::verify(keystore_root of a sealed header) ◄── AccountProof::of ──┘
@@ -47,7 +47,7 @@ pub mod wallet;
 
 pub use account::{Account, AuthLeaf, Status};
 pub use apply::{Change, Effects, admit, apply, authorises};
-pub use check::{Checked, check_bytes};
+pub use check::{Checked, Claim, check_bytes};
 pub use config::{Config, Key, KeystoreId, Recovery, Role};
 pub use envelope::{Auth, Envelope, Init};
 pub use keys::{KeyId, KeyKind, PublicKey};

@@ -5,7 +5,7 @@
 //! batches, so that nobody's flood spends another's share.
 
 use crate::apply::{Effects, apply};
-use crate::check::{Checked, check_envelope};
+use crate::check::{Checked, Claim};
 use crate::config::KeystoreId;
 use crate::envelope::Envelope;
 use crate::error::within;
@@ -56,7 +56,7 @@ pub fn execute_slot<'a>(
         // The share is charged before any signature is verified: verifying is the work.
         let checked = Envelope::from_bytes(payload).and_then(|envelope| {
             units.charge(author, envelope.units())?;
-            check_envelope(envelope, payload.len(), valid_until, params.chain_id)
+            Claim::of(envelope, payload.len(), valid_until, params.chain_id)?.verify()
         });
         match checked {
             Ok(op) => ops.push(SlotOp { position, author, op }),

@@ -37,13 +37,15 @@ fn admission(c: &mut Criterion) {
                 || bytes.clone(),
                 |bytes| {
                     let list = TransactionList::parse(bytes, 1 << 20).unwrap();
-                    black_box(judge_bundle(&list, &context))
+                    black_box(judge_bundle(&list, &context, &mut |_| Ok(())))
                 },
                 BatchSize::SmallInput,
             );
         });
         let list = TransactionList::parse(bytes.clone(), 1 << 20).unwrap();
-        group.bench_function("judge", |b| b.iter(|| black_box(judge_bundle(&list, &context))));
+        group.bench_function("judge", |b| {
+            b.iter(|| black_box(judge_bundle(&list, &context, &mut |_| Ok(()))))
+        });
         group.finish();
     }
 }

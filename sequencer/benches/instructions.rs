@@ -53,7 +53,7 @@ fn admission(bytes: bytes::Bytes) -> BundleVerdict {
         keystore: None,
     };
     let list = TransactionList::parse(bytes, 1 << 20).unwrap();
-    black_box(judge_bundle(&list, &context))
+    black_box(judge_bundle(&list, &context, &mut |_| Ok(())))
 }
 
 fn frame() -> (u64, bytes::Bytes) {

@@ -159,6 +159,13 @@ pub const VALIDITY_RESERVE_SLOTS: u64 = 2;
 /// Keystore and system transactions judged in one gossip bundle; each may cost a signature for each of its keys.
 /// The rest is not taken: it comes alone, or by RPC.
 pub const EXECUTED_TXS_PER_BUNDLE_MAX: usize = 32;
+/// Units of work (the keystore's: some 50 µs of a core) that gossip may ask of the core's thread in a second, for
+/// envelopes and their signatures: a tenth of it. Beyond it they are ignored unverified until the next second.
+pub const GOSSIP_UNITS_MAX: u64 = 2_048;
+/// The same for one peer, so that one alone leaves most of it to others; three of the largest operations fit.
+pub const GOSSIP_PEER_UNITS_MAX: u64 = GOSSIP_UNITS_MAX / 4;
+/// Bytes of an envelope whose decoding is a unit of work: the keys of a config are checked as points of their curve.
+pub const DECODED_BYTES_PER_UNIT: u64 = 512;
 /// Most bytes that wait in the pool, entries' own cost included. Beyond it rollups above their share make way,
 /// and without one the newcomer is refused `Limited`.
 pub const MEMPOOL_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -175,7 +182,18 @@ pub const MEMPOOL_TAKE_BYTES_MAX: u64 = 128 * 1024;
 pub const GOSSIP_BYTES_PER_MS_MAX: u64 = 2_000;
 /// Bytes it may take at once after a quiet second.
 pub const GOSSIP_BURST_BYTES_MAX: u64 = 2_000_000;
+/// Bytes that a gossiped transaction counts for at least: its places in the pool cost more than its bytes.
+pub const GOSSIP_TX_BYTES_MIN: u64 = 256;
+/// Bytes that each validator adds to that least count, because a transaction's rank is drawn with a hash for each:
+/// 125,000 hashes a second, about a twentieth of the core's thread, however many validators there are.
+pub const GOSSIP_SCORE_BYTES: u64 = 16;
 
+const _: () = assert!(
+    GOSSIP_PEER_UNITS_MAX
+        >= 3 * (1
+            + rota_keystore::limits::AUTHS_MAX as u64 * rota_keystore::limits::SIGNATURE_UNITS_MAX
+            + rota_keystore::limits::ENVELOPE_BYTES_MAX as u64 / DECODED_BYTES_PER_UNIT)
+);
 const _: () = assert!(GOSSIP_BURST_BYTES_MAX >= rota_types::limits::BUNDLE_BYTES_MAX as u64);
 const _: () = assert!(MEMPOOL_TAKE_BYTES_MAX >= rota_types::limits::TX_BYTES_MAX as u64);
 const _: () = assert!(

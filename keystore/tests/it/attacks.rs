@@ -436,7 +436,7 @@ fn admission_takes_sixteen_numbers_ahead_from_a_known_key() {
     let ask = |seq: u64, key| {
         let request = Request { seq, ..world.request(&wallet, Op::Unfreeze) };
         let checked = check(&request.sign(&[key]).unwrap(), request.valid_until_slot).unwrap();
-        admit(&world.state, &checked, world.slot).map_err(|refusal| refusal.code)
+        admit(&world.state, checked.claim(), world.slot).map_err(|refusal| refusal.code)
     };
     assert_eq!(ask(0, &a), Err(Code::SeqUsed));
     assert_eq!(ask(1, &a), Err(Code::NotFrozen));

@@ -19,7 +19,7 @@ impl Core {
     pub(super) fn on_gossip(&mut self, now: TimestampMs, token: u64, peer: u64, bundle: Bundle) {
         let verdict = match bundle {
             Ok(list) => {
-                let judged = self.judge(now, &list);
+                let judged = self.judge(now, peer, &list);
                 let offered = self.pool.offer(now, peer, &list, &judged.admitted);
                 judged.after_pool(offered.kept_bytes, list.tx_bytes())
             }
@@ -29,7 +29,7 @@ impl Core {
         self.out.push(Effect::GossipVerdict { token, verdict });
     }
 
-    fn judge(&self, now: TimestampMs, list: &TransactionList) -> BundleVerdict {
+    fn judge(&mut self, now: TimestampMs, peer: u64, list: &TransactionList) -> BundleVerdict {
         let known = |id: &TxId| self.pool.contains(id) || self.lanes.holds(id) || (self.known)(id);
         let context = AdmissionContext {
             chain_id: self.chain_id,
@@ -39,7 +39,8 @@ impl Core {
             known: &known,
             keystore: Some(&self.keystore),
         };
-        judge_bundle(list, &context)
+        let budget = &mut self.gossip_work;
+        judge_bundle(list, &context, &mut |units| budget.charge(now, peer, units))
     }
 
     /// Lets the pool give what is due to the own lane, as far as the lane has room.

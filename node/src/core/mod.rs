@@ -31,7 +31,7 @@ use agreement::Pending;
 use bytes::Bytes;
 use rota_consensus::Driver;
 use rota_keystore::KeystoreState;
-use rota_sequencer::admission::Rollups;
+use rota_sequencer::admission::{Rollups, WorkBudget};
 use rota_sequencer::catchup::{self, CatchUp};
 use rota_sequencer::execution::{Assembly, DecidedSlot, DecidedTips, Executor, OrderState};
 use rota_sequencer::lanes::{self as lane, Lanes, LanesConfig};
@@ -95,6 +95,8 @@ pub struct Core {
     driver: Option<Driver>,
     lanes: Lanes,
     pool: Mempool,
+    /// What gossip asked of this thread in the current second.
+    gossip_work: WorkBudget,
     desk: SlotDesk,
     seals: Seals,
     catchup: CatchUp,
@@ -164,6 +166,7 @@ impl Core {
                 validators.clone(),
                 genesis.slot_ms,
             )),
+            gossip_work: WorkBudget::default(),
             keystore: executor.keystore().clone(),
             known,
             desk: SlotDesk::new(&genesis, validators.clone()),

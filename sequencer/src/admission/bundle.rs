@@ -1,6 +1,6 @@
 //! What a gossiped bundle deserves.
 
-use super::{AdmissionContext, admit};
+use super::{AdmissionContext, Charge, admit_charged};
 use crate::limits::EXECUTED_TXS_PER_BUNDLE_MAX;
 use bytes::Bytes;
 use rota_types::limits::BUNDLE_BYTES_MAX;
@@ -46,9 +46,14 @@ impl BundleVerdict {
 }
 
 /// Judges a parsed bundle: accepted when more than half of its bytes are new and admissible, rejected when
-/// anything is wrong by its bytes alone, else ignored.
+/// anything is wrong by its bytes alone, else ignored. The work of executed transactions is charged before it is
+/// done; what `charge` refuses is not taken, and nobody is to blame.
 #[must_use]
-pub fn judge_bundle(list: &TransactionList, context: &AdmissionContext<'_>) -> BundleVerdict {
+pub fn judge_bundle(
+    list: &TransactionList,
+    context: &AdmissionContext<'_>,
+    charge: &mut Charge<'_>,
+) -> BundleVerdict {
     let mut verdict =
         BundleVerdict { verdict: Verdict::Ignore, admitted: Vec::new(), refusals: Vec::new() };
     let mut seen: BTreeSet<TxId> = BTreeSet::new();
@@ -65,7 +70,7 @@ pub fn judge_bundle(list: &TransactionList, context: &AdmissionContext<'_>) -> B
             let limit = number(EXECUTED_TXS_PER_BUNDLE_MAX);
             Err(Refusal::at_limit(RefusalCode::Limited, limit, number(executed)))
         } else {
-            admit(&view, context)
+            admit_charged(&view, context, charge)
         };
         match outcome {
             Ok(()) => {
@@ -92,10 +97,11 @@ pub fn judge_bundle(list: &TransactionList, context: &AdmissionContext<'_>) -> B
 pub fn judge_gossip(
     data: Bytes,
     context: &AdmissionContext<'_>,
+    charge: &mut Charge<'_>,
 ) -> Result<(TransactionList, BundleVerdict), BundleVerdict> {
     match TransactionList::parse(data, BUNDLE_BYTES_MAX) {
         Ok(list) => {
-            let verdict = judge_bundle(&list, context);
+            let verdict = judge_bundle(&list, context, charge);
             Ok((list, verdict))
         }
         Err(error) => Err(BundleVerdict::rejected(0, Refusal::from(&error))),

@@ -7,14 +7,16 @@
 //! It never decides an acknowledgement: a batch is judged by its own bytes only (docs/protocol.md,
 //! *Transactions*).
 
+mod budget;
 mod bundle;
 mod rollups;
 
+pub use budget::WorkBudget;
 pub use bundle::{BundleVerdict, Verdict, judge_bundle, judge_gossip};
 pub use rollups::Rollups;
 
-use crate::limits::VALIDITY_RESERVE_SLOTS;
-use rota_keystore::{Checked, KeystoreState};
+use crate::limits::{DECODED_BYTES_PER_UNIT, VALIDITY_RESERVE_SLOTS};
+use rota_keystore::{Claim, KeystoreState};
 use rota_types::transaction::TxView;
 use rota_types::{Refusal, RefusalCode, RollupId, Slot, TransactionList, TxId};
 
@@ -42,19 +44,22 @@ impl std::fmt::Debug for AdmissionContext<'_> {
     }
 }
 
+/// Takes units of work from whoever asks for it, before the work is done.
+pub type Charge<'a> = dyn FnMut(u64) -> Result<(), Refusal> + 'a;
+
 /// Checks what follows from the bytes alone: payloads of the rollups that the network executes. The size was
 /// checked when the list was parsed.
 ///
 /// # Errors
 /// A code for which [`RefusalCode::from_bytes_alone`] holds.
 pub fn check_bytes(view: &TxView<'_>, chain_id: u64) -> Result<(), Refusal> {
-    check_payload(view, chain_id).map(|_| ())
+    read_claim(view, chain_id)?.map_or(Ok(()), |claim| claim.verify().map(|_| ()))
 }
 
-fn check_payload(view: &TxView<'_>, chain_id: u64) -> Result<Option<Checked>, Refusal> {
+fn read_claim(view: &TxView<'_>, chain_id: u64) -> Result<Option<Claim>, Refusal> {
     match view.rollup {
         RollupId::KEYSTORE => {
-            rota_keystore::check_bytes(view.payload(), view.valid_until_slot, chain_id).map(Some)
+            Claim::read(view.payload(), view.valid_until_slot, chain_id).map(Some)
         }
         RollupId::SYSTEM => Err(Refusal::new(RefusalCode::BadSystemOp)),
         _ => Ok(None),
@@ -82,32 +87,63 @@ pub fn check_window(view: &TxView<'_>, context: &AdmissionContext<'_>) -> Result
     Ok(())
 }
 
-/// Decides whether a transaction may enter, cheapest check first: clock, registry, duplicate, bytes, and for
-/// the keystore its state.
+/// Decides whether a transaction may enter, cheapest check first: clock, registry, duplicate, form, for the
+/// keystore its state, and signatures last.
 ///
 /// # Errors
 /// The first refusal, with limit and value where there are any.
 pub fn admit(view: &TxView<'_>, context: &AdmissionContext<'_>) -> Result<(), Refusal> {
+    admit_charged(view, context, &mut |_| Ok(()))
+}
+
+/// [`admit`] where decoding and verifying are paid for first.
+fn admit_charged(
+    view: &TxView<'_>,
+    context: &AdmissionContext<'_>,
+    charge: &mut Charge<'_>,
+) -> Result<(), Refusal> {
+    let Some(claim) = admit_unverified(view, context, charge)? else { return Ok(()) };
+    charge(claim.envelope().units())?;
+    claim.verify().map(|_| ())
+}
+
+/// All of [`admit`] but the signatures, which are claimed by what it gives.
+fn admit_unverified(
+    view: &TxView<'_>,
+    context: &AdmissionContext<'_>,
+    charge: &mut Charge<'_>,
+) -> Result<Option<Claim>, Refusal> {
     check_window(view, context)?;
     if (context.known)(&view.id) {
         return Err(Refusal::new(RefusalCode::Duplicate));
     }
-    let checked = check_payload(view, context.chain_id)?;
-    if let (Some(state), Some(checked)) = (context.keystore, checked) {
-        rota_keystore::admit(state, &checked, context.slot)?;
+    if view.rollup.is_executed() {
+        let bytes = u64::try_from(view.payload().len()).unwrap_or(u64::MAX);
+        charge(bytes.div_ceil(DECODED_BYTES_PER_UNIT))?;
     }
-    Ok(())
+    let claim = read_claim(view, context.chain_id)?;
+    if let (Some(state), Some(claim)) = (context.keystore, &claim) {
+        rota_keystore::admit(state, claim, context.slot)?;
+    }
+    Ok(claim)
 }
 
-/// Admits a whole submission, which gets one receipt or none.
+/// Admits a whole submission, which gets one receipt or none. No signature is verified before everything else of
+/// every transaction holds.
 ///
 /// # Errors
-/// Index and refusal of the first transaction that may not enter.
+/// Index and refusal of the first transaction that may not enter by anything but its signatures, else of the
+/// first with a bad one.
 pub fn admit_list(
     list: &TransactionList,
     context: &AdmissionContext<'_>,
 ) -> Result<(), (usize, Refusal)> {
-    list.iter()
-        .enumerate()
-        .try_for_each(|(index, view)| admit(&view, context).map_err(|refusal| (index, refusal)))
+    let mut claims = Vec::new();
+    for (index, view) in list.iter().enumerate() {
+        let claim = admit_unverified(&view, context, &mut |_| Ok(()));
+        claims.extend(claim.map_err(|refusal| (index, refusal))?.map(|claim| (index, claim)));
+    }
+    claims.into_iter().try_for_each(|(index, claim)| {
+        claim.verify().map(|_| ()).map_err(|refusal| (index, refusal))
+    })
 }

@@ -9,10 +9,10 @@ use rota_sequencer::admission::{
 use rota_types::limits::{BUNDLE_BYTES_MAX, TX_BYTES_MAX};
 use rota_types::{Hash, Refusal, RefusalCode, RollupId, Slot, Transaction, TransactionList, TxId};
 
-const CHAIN: u64 = 77;
-const V: u64 = 64;
+pub(crate) const CHAIN: u64 = 77;
+pub(crate) const V: u64 = 64;
 
-fn tx(rollup: u64, until: u64, payload: &[u8]) -> Transaction {
+pub(crate) fn tx(rollup: u64, until: u64, payload: &[u8]) -> Transaction {
     Transaction {
         rollup: RollupId(rollup),
         valid_until_slot: Slot(until),
@@ -20,11 +20,11 @@ fn tx(rollup: u64, until: u64, payload: &[u8]) -> Transaction {
     }
 }
 
-fn list(txs: &[Transaction]) -> TransactionList {
+pub(crate) fn list(txs: &[Transaction]) -> TransactionList {
     TransactionList::parse(borsh::to_vec(txs).unwrap().into(), 1 << 20).unwrap()
 }
 
-fn with_context<T>(
+pub(crate) fn with_context<T>(
     known: &dyn Fn(&TxId) -> bool,
     keystore: Option<&KeystoreState>,
     run: impl FnOnce(&AdmissionContext<'_>) -> T,
@@ -45,7 +45,7 @@ fn judge(tx: Transaction) -> Result<(), Refusal> {
     with_context(&|_| false, None, |context| admit(&list.get(0).unwrap(), context))
 }
 
-fn keystore_init(chain: u64, until: u64, outer: u64) -> Transaction {
+pub(crate) fn keystore_init(chain: u64, until: u64, outer: u64) -> Transaction {
     let key = WalletKey::from_secret(KeyKind::Ed25519, &[5; 32]).unwrap();
     let init = Init { salt: Hash([1; 32]), config: single_key_config(key.public_key().clone()) };
     let payload = Request::init(chain, init, Slot(until)).sign(&[&key]).unwrap();
@@ -133,7 +133,7 @@ fn list_of_init() -> TransactionList {
 fn a_bundle_is_forwarded_when_more_than_half_of_it_is_new_and_admissible() {
     let judge = |txs: &[Transaction]| {
         let list = list(txs);
-        with_context(&|_| false, None, |context| judge_bundle(&list, context))
+        with_context(&|_| false, None, |context| judge_bundle(&list, context, &mut |_| Ok(())))
     };
     let good = |n: u8| tx(10, 110, &[n; 100]);
     let old = |n: u8| tx(10, 5, &[n; 100]);
@@ -155,7 +155,7 @@ fn a_bundle_is_forwarded_when_more_than_half_of_it_is_new_and_admissible() {
 #[test]
 fn what_the_pool_has_no_room_for_is_not_forwarded() {
     let list = list(&[tx(10, 110, &[1; 100])]);
-    let verdict = with_context(&|_| false, None, |c| judge_bundle(&list, c));
+    let verdict = with_context(&|_| false, None, |c| judge_bundle(&list, c, &mut |_| Ok(())));
     assert_eq!(verdict.after_pool(120, 120), Verdict::Accept);
     assert_eq!(verdict.after_pool(60, 120), Verdict::Ignore);
 }
@@ -176,11 +176,11 @@ fn gossip_that_is_no_list_is_rejected_with_its_code() {
     ];
     with_context(&|_| false, None, |context| {
         for (bytes, code) in cases {
-            let verdict = judge_gossip(bytes.into(), context).unwrap_err();
+            let verdict = judge_gossip(bytes.into(), context, &mut |_| Ok(())).unwrap_err();
             assert_eq!(verdict.verdict, Verdict::Reject);
             assert_eq!(verdict.refusals[0].1.code, code);
         }
-        assert!(judge_gossip(whole.into(), context).is_ok());
+        assert!(judge_gossip(whole.into(), context, &mut |_| Ok(())).is_ok());
     });
 }
 
@@ -197,7 +197,7 @@ fn a_bundle_cannot_ask_for_more_signatures_than_its_limit() {
         })
         .collect();
     let list = list(&many);
-    let verdict = with_context(&|_| false, None, |c| judge_bundle(&list, c));
+    let verdict = with_context(&|_| false, None, |c| judge_bundle(&list, c, &mut |_| Ok(())));
     assert_eq!(verdict.admitted.len(), 32);
     assert!(verdict.refusals.iter().all(|(_, r)| r.code == RefusalCode::Limited));
     assert_eq!(verdict.verdict, Verdict::Ignore);

@@ -3,3 +3,4 @@
 
 mod doors;
 mod pool;
+mod work;
