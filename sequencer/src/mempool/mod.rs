@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A transaction given by RPC never comes here: its receiver batches it. The pool is bounded in bytes and
-//! transactions, shared among rollups and within them among sources, and takes at most 2 MB/s. It reads no clock:
-//! `now` and the slot are given.
+//! transactions, shared among rollups and within them among sources, and takes at most 2 MB/s, where a small
+//! transaction counts by the work of its rank. It reads no clock: `now` and the slot are given.
 //!
 //! # Deviations
 //!
@@ -24,9 +24,11 @@ pub use rank::rank;
 
 use crate::batch::Batch;
 use crate::limits::{
-    GOSSIP_BURST_BYTES_MAX, GOSSIP_BYTES_PER_MS_MAX, MEMPOOL_BYTES_MAX, MEMPOOL_ENTRY_BYTES,
-    MEMPOOL_SHARE_DIVISOR, MEMPOOL_TAKE_BYTES_MAX, MEMPOOL_TXS_MAX, STORED_PATIENCE_SLOTS,
+    GOSSIP_BURST_BYTES_MAX, GOSSIP_BYTES_PER_MS_MAX, GOSSIP_SCORE_BYTES, GOSSIP_TX_BYTES_MIN,
+    MEMPOOL_BYTES_MAX, MEMPOOL_ENTRY_BYTES, MEMPOOL_SHARE_DIVISOR, MEMPOOL_TAKE_BYTES_MAX,
+    MEMPOOL_TXS_MAX, STORED_PATIENCE_SLOTS,
 };
+use rota_types::transaction::TxView;
 use rota_types::{
     Refusal, RefusalCode, RollupId, Slot, TimestampMs, TransactionList, TxId, ValidatorKey,
     ValidatorSet,
@@ -190,9 +192,10 @@ impl Mempool {
         self.refill(now);
         let mut offered = Offered::default();
         for index in admitted {
-            let Some(single) = list.pick(&[*index]) else { continue };
-            let bytes = single.tx_bytes();
-            match self.take_in(now, source, single) {
+            let Some(view) = list.get(*index) else { continue };
+            let bytes = u64::try_from(view.bytes.len()).unwrap_or(u64::MAX);
+            let copy = || list.pick(&[*index]);
+            match self.take_in(now, source, &view, copy) {
                 Ok(()) => offered.kept_bytes = offered.kept_bytes.saturating_add(bytes),
                 Err(refusal) => offered.refusals.push((*index, refusal)),
             }
@@ -211,18 +214,19 @@ impl Mempool {
         &mut self,
         now: TimestampMs,
         source: u64,
-        list: TransactionList,
+        view: &TxView<'_>,
+        copy: impl FnOnce() -> Option<TransactionList>,
     ) -> Result<(), Refusal> {
-        let Some(view) = list.get(0) else { return Ok(()) };
         let (id, rollup, valid_until) = (view.id, view.rollup, view.valid_until_slot);
         let key = prefix(&id);
         let limited = |(limit, value)| Refusal::at_limit(RefusalCode::Limited, limit, value);
         if self.entries.contains_key(&key) {
             return Err(Refusal::new(RefusalCode::Duplicate));
         }
-        let bytes = list.tx_bytes();
-        if bytes > self.allowance {
-            return Err(limited((self.allowance, bytes)));
+        let bytes = u64::try_from(view.bytes.len()).unwrap_or(u64::MAX);
+        let cost = bytes.max(self.cost_min());
+        if cost > self.allowance {
+            return Err(limited((self.allowance, cost)));
         }
         let load = load_of(bytes);
         self.shares.check(rollup, source, load).map_err(limited)?;
@@ -233,7 +237,8 @@ impl Mempool {
             let victim = victim.ok_or_else(|| limited(full))?;
             self.remove(&victim);
         }
-        self.allowance = self.allowance.saturating_sub(bytes);
+        let Some(list) = copy() else { return Ok(()) };
+        self.allowance = self.allowance.saturating_sub(cost);
         let rank = self.rank_of(&id);
         let due = now.plus(rank.saturating_mul(self.patience_ms()));
         let arrival = self.next_arrival;
@@ -246,6 +251,12 @@ impl Mempool {
         let entry = Entry { list, rollup, source, arrival, valid_until, rank, due, restarted };
         self.entries.insert(key, entry);
         Ok(())
+    }
+
+    /// Bytes of the allowance that the smallest transaction takes: its rank is drawn with a hash per validator.
+    fn cost_min(&self) -> u64 {
+        let validators = u64::try_from(self.config.validators.len()).unwrap_or(u64::MAX);
+        validators.saturating_mul(GOSSIP_SCORE_BYTES).max(GOSSIP_TX_BYTES_MIN)
     }
 
     fn rank_of(&self, id: &TxId) -> u64 {

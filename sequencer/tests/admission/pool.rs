@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use rota_sequencer::Batch;
+use rota_sequencer::limits::{GOSSIP_BURST_BYTES_MAX, GOSSIP_SCORE_BYTES};
 use rota_sequencer::mempool::{Effect, Event, Mempool, MempoolConfig, rank};
 use rota_types::bls::SealKey;
 use rota_types::{
@@ -181,6 +182,36 @@ fn gossip_brings_two_megabytes_a_second_and_not_more() {
     assert!((7_800_000..=8_000_000).contains(&kept), "{kept}");
     let refused = pool.offer(TimestampMs(13_000), 1, &big(999), &[0]);
     assert_eq!(refused.refusals[0].1.code, RefusalCode::Limited);
+}
+
+#[test]
+fn small_transactions_count_by_the_hashes_of_their_ranks() {
+    for (validators, max) in [(1u8, 7_812), (64, 1_953)] {
+        let set = (1..=validators).map(|n| Validator {
+            key: signer(n).public_key(),
+            seal_key: SealKey([0; 96]),
+            weight: Weight(1),
+        });
+        let set = ValidatorSet::new(set.collect()).unwrap();
+        let mut pool = Mempool::new(MempoolConfig::new(CHAIN, Some(me()), set, SLOT_MS));
+        let mut kept = 0u64;
+        for bundle in 0..71u64 {
+            let txs: Vec<Transaction> = (0..1_000u64)
+                .map(|tag| Transaction {
+                    rollup: RollupId(10),
+                    valid_until_slot: Slot(50),
+                    payload: (bundle * 1_000 + tag).to_le_bytes().to_vec(),
+                })
+                .collect();
+            let list =
+                TransactionList::parse(borsh::to_vec(&txs).unwrap().into(), 1 << 20).unwrap();
+            assert_eq!(list.tx_bytes(), 28_000);
+            kept += offer(&mut pool, 5_000, bundle, &list) as u64;
+        }
+        let scores = kept * u64::from(validators);
+        assert!(scores <= GOSSIP_BURST_BYTES_MAX / GOSSIP_SCORE_BYTES, "{scores}");
+        assert_eq!(kept, max, "of {validators} validators");
+    }
 }
 
 #[test]
