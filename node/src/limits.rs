@@ -82,7 +82,9 @@ pub const EVIDENCE_KEPT_MAX: usize = 256;
 pub const CHECKPOINT_HEIGHTS: u64 = 64;
 /// Urgent events waiting for the core (frames, executed slots); senders wait at it.
 pub const CORE_URGENT_MAX: usize = 4096;
-/// Bulky events waiting for the core (batches, submissions, bundles); doors refuse at it.
+/// Parsed batches waiting for the core; the thread that parses them waits at it.
+pub const CORE_BATCHES_MAX: usize = 64;
+/// Events from anyone waiting for the core (submissions, bundles); doors refuse at it.
 pub const CORE_BULK_MAX: usize = 256;
 /// Events the core takes before their effects go to the commit thread together.
 pub const CORE_STEPS_PER_GROUP: usize = 64;

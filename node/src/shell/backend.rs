@@ -34,6 +34,8 @@ pub(super) struct Inner {
     pub(super) submitter: Submitter,
     /// Weak: the core ends when the last sender of frames is gone.
     pub(super) urgent: mpsc::WeakSender<Input>,
+    /// Weak for the same reason: its end is the end of the thread that parses batches.
+    pub(super) batches: mpsc::WeakSender<Input>,
     pub(super) committer: CommitterHandle<super::release::Outward>,
     pub(super) prometheus: PrometheusHandle,
     /// The key that signs; `None` on a full node, and on a validator whose guard is missing.
@@ -159,8 +161,10 @@ impl Inner {
                 .set(as_gauge(u64::try_from(count).unwrap_or(u64::MAX)));
         };
         waiting("bulk", &self.submitter.bulk);
-        if let Some(urgent) = self.urgent.upgrade() {
-            waiting("urgent", &urgent);
+        for (name, mailbox) in [("urgent", &self.urgent), ("batches", &self.batches)] {
+            if let Some(mailbox) = mailbox.upgrade() {
+                waiting(name, &mailbox);
+            }
         }
     }
 

@@ -23,12 +23,34 @@ pub(super) struct Gauges {
     pub(super) best_peer: Arc<AtomicU64>,
 }
 
-/// Mailboxes of the core: frames before bulk.
+/// Mailboxes of the core, in the order in which they are emptied: frames, batches of validators, then what anyone
+/// may send.
 pub(super) struct Mailboxes {
     /// Outcomes of execution: a mailbox of their own, that frames of others never fill.
     pub(super) executed: mpsc::Receiver<Input>,
     pub(super) urgent: mpsc::Receiver<Input>,
+    /// Batches: a mailbox of their own, that gossip never fills.
+    pub(super) batches: mpsc::Receiver<Input>,
     pub(super) bulk: mpsc::Receiver<Input>,
+}
+
+impl Mailboxes {
+    /// Waits for the next events, at most `wait` milliseconds, and puts them into `inputs`; false when the urgent
+    /// mailbox is closed.
+    async fn next(&mut self, inputs: &mut Vec<Input>, wait: u64) -> bool {
+        tokio::select! {
+            biased;
+            Some(input) = self.executed.recv() => inputs.push(input),
+            count = self.urgent.recv_many(inputs, CORE_STEPS_PER_GROUP) => return count > 0,
+            () = tokio::time::sleep(Duration::ZERO), if wait == 0 => inputs.push(Input::Tick),
+            Some(input) = self.batches.recv() => inputs.push(input),
+            Some(input) = self.bulk.recv() => inputs.push(input),
+            () = tokio::time::sleep(Duration::from_millis(wait)), if wait > 0 => {
+                inputs.push(Input::Tick);
+            }
+        }
+        true
+    }
 }
 
 /// How much of the ledger stays.
@@ -113,24 +135,73 @@ async fn run(
         gauges.ticked.store(now.0, Ordering::Relaxed);
         gauges.best_peer.store(core.catchup().highest().0, Ordering::Relaxed);
         let wait = core.deadline(now).0.saturating_sub(now.0).min(CORE_IDLE_MS_MAX);
-        tokio::select! {
-            biased;
-            Some(input) = mailboxes.executed.recv() => inputs.push(input),
-            count = mailboxes.urgent.recv_many(&mut inputs, CORE_STEPS_PER_GROUP) => {
-                if count == 0 {
-                    return;
-                }
-            }
-            () = tokio::time::sleep(Duration::ZERO), if wait == 0 => inputs.push(Input::Tick),
-            Some(input) = mailboxes.bulk.recv() => inputs.push(input),
-            () = tokio::time::sleep(Duration::from_millis(wait)), if wait > 0 => {
-                inputs.push(Input::Tick);
-            }
+        if !mailboxes.next(&mut inputs, wait).await {
+            return;
         }
         for input in inputs.drain(..) {
             let now = footing.clock.now();
             let effects = footing.road.pass(now, core.step(now, input));
             queue.extend(retention.items(effects));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{CORE_BATCHES_MAX, CORE_BULK_MAX};
+    use rota_sequencer::Batch;
+    use rota_types::{
+        BatchHeader, Ed25519Signer, Hash, Incarnation, LanePosition, RollupId, Seq, Signer as _,
+        Slot, Transaction, TransactionList, ids_tree,
+    };
+
+    const CHAIN: u64 = 7;
+
+    fn list() -> TransactionList {
+        let tx =
+            Transaction { rollup: RollupId(10), valid_until_slot: Slot(9), payload: vec![1; 40] };
+        TransactionList::parse(rota_types::codec::encode(&vec![tx]).into(), 1 << 20).unwrap()
+    }
+
+    fn batch(seq: u64) -> Input {
+        let (signer, body) = (Ed25519Signer::from_seed(&[1; 32]), list());
+        let from = signer.public_key();
+        let header = BatchHeader {
+            position: LanePosition { lane: from, incarnation: Incarnation(0), seq: Seq(seq) },
+            parent: Hash::ZERO,
+            body_digest: ids_tree::root(CHAIN, body.ids()),
+            cumulative_bytes: body.tx_bytes(),
+            cumulative_txs: 1,
+        };
+        let batch = Batch::assemble(CHAIN, header.sign(CHAIN, &signer), body);
+        Input::Batch { from, batch: Arc::new(batch) }
+    }
+
+    #[tokio::test]
+    async fn batches_are_taken_before_all_bundles_that_wait() {
+        let (_executed, executed) = mpsc::channel(1);
+        let (_urgent, urgent) = mpsc::channel(1);
+        let (batches_tx, batches) = mpsc::channel(CORE_BATCHES_MAX);
+        let (bulk_tx, bulk) = mpsc::channel(CORE_BULK_MAX);
+        let mut mailboxes = Mailboxes { executed, urgent, batches, bulk };
+        for token in 0..u64::try_from(CORE_BULK_MAX).unwrap() {
+            let gossip = Input::Gossip { token, peer: 1, bundle: Ok(list()) };
+            assert!(bulk_tx.try_send(gossip).is_ok());
+        }
+        for seq in 1..=2 {
+            assert!(batches_tx.try_send(batch(seq)).is_ok(), "gossip takes none of its room");
+        }
+        let mut inputs = Vec::new();
+        for _ in 0..3 {
+            assert!(mailboxes.next(&mut inputs, 1_000).await);
+        }
+        let [Input::Batch { batch: first, .. }, Input::Batch { batch: second, .. }, last] =
+            inputs.as_slice()
+        else {
+            panic!("two batches come first");
+        };
+        assert_eq!((first.position().seq, second.position().seq), (Seq(1), Seq(2)));
+        assert!(matches!(last, Input::Gossip { token: 0, .. }));
     }
 }

@@ -60,6 +60,7 @@ pub(super) struct Inbound {
     pub(super) peers: Arc<Peers>,
     pub(super) verdicts: Arc<Verdicts>,
     pub(super) urgent: mpsc::Sender<Input>,
+    pub(super) batches: mpsc::Sender<Input>,
     pub(super) bulk: mpsc::Sender<Input>,
     pub(super) server: Arc<Server>,
 }
@@ -159,13 +160,13 @@ impl Inbound {
     /// One thread parses, hashes and checks batches in the order they came.
     fn spawn_verifier(&self) -> mpsc::Sender<Unverified> {
         let (sender, mut receiver) = mpsc::channel::<Unverified>(VERIFY_QUEUE_MAX);
-        let (chain_id, network, bulk) = (self.chain_id, self.network.clone(), self.bulk.clone());
+        let (chain_id, network, core) = (self.chain_id, self.network.clone(), self.batches.clone());
         tokio::task::spawn_blocking(move || {
             while let Some(Unverified { peer, from, frame }) = receiver.blocking_recv() {
                 match Batch::from_frame(chain_id, frame) {
                     Ok(batch) => {
                         let input = Input::Batch { from, batch: Arc::new(batch) };
-                        if bulk.blocking_send(input).is_err() {
+                        if core.blocking_send(input).is_err() {
                             return;
                         }
                     }

@@ -237,12 +237,14 @@ impl Parts {
         })?;
         let server = Server::new(reader.clone(), Arc::clone(&threads.view));
         let urgent = threads.urgent.downgrade();
+        let batches = threads.batches.downgrade();
         let inbound = Inbound {
             chain_id: genesis.chain_id,
             network: network.clone(),
             peers: threads.peers,
             verdicts: threads.verdicts,
             urgent: threads.urgent,
+            batches: threads.batches,
             bulk: threads.bulk.clone(),
             server: Arc::new(server),
         };
@@ -258,6 +260,7 @@ impl Parts {
             slots: Slots::new(genesis.chain_id, reader),
             submitter: Submitter::new(genesis, threads.bulk, threads.waiting, clock, end),
             urgent,
+            batches,
             view: threads.view,
             index: Some(index),
             network: network.clone(),

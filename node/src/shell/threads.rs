@@ -13,7 +13,7 @@ use crate::disk::{CommitError, Committer};
 use crate::error::{ExitCode, OperatorError};
 use crate::index::Index;
 use crate::keys::NodeKeys;
-use crate::limits::{CORE_BULK_MAX, CORE_URGENT_MAX, EXECUTE_QUEUE_MAX};
+use crate::limits::{CORE_BATCHES_MAX, CORE_BULK_MAX, CORE_URGENT_MAX, EXECUTE_QUEUE_MAX};
 use rota_p2p::NetworkHandle;
 use rota_sequencer::execution::ExecutedRecord;
 use rota_types::{Genesis, TypesError, ValidatorKey, ValidatorSet};
@@ -44,6 +44,7 @@ pub(super) struct Threads {
     pub(super) waiting: Arc<Waiting>,
     pub(super) verdicts: Arc<Verdicts>,
     pub(super) urgent: mpsc::Sender<Input>,
+    pub(super) batches: mpsc::Sender<Input>,
     pub(super) bulk: mpsc::Sender<Input>,
     pub(super) gauges: Gauges,
     pub(super) core: std::thread::JoinHandle<()>,
@@ -61,6 +62,7 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
     let parts = Parts::assemble(&clock, genesis, validators, stores, secrets).map_err(rule)?;
     let Parts { me, core, first, pipeline, execution, reader, view } = parts;
     let (urgent, urgent_rx) = mpsc::channel(CORE_URGENT_MAX);
+    let (batches, batches_rx) = mpsc::channel(CORE_BATCHES_MAX);
     let (bulk, bulk_rx) = mpsc::channel(CORE_BULK_MAX);
     let (failed, failure) = watch::channel(None);
     let watch = |thread| PanicWatch::new(thread, failed.clone());
@@ -90,7 +92,7 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
     let gauges = Gauges { ticked: Arc::default(), best_peer: Arc::default() };
     let retention = Retention::new(genesis, keep_bytes);
     let footing = Footing { clock, road, retention };
-    let mailboxes = Mailboxes { executed, urgent: urgent_rx, bulk: bulk_rx };
+    let mailboxes = Mailboxes { executed, urgent: urgent_rx, batches: batches_rx, bulk: bulk_rx };
     let (handle, shared) = (committer.handle(), gauges.clone());
     let core = core_loop::spawn(core, first, footing, mailboxes, handle, shared, watch("core"))
         .map_err(thread_error)?;
@@ -101,6 +103,7 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
         waiting,
         verdicts,
         urgent,
+        batches,
         bulk,
         gauges,
         core,
