@@ -96,6 +96,10 @@ pub const EXECUTE_QUEUE_MAX: usize = 8;
 pub const VERIFY_QUEUE_MAX: usize = 64;
 /// Requests of peers answered at once; above it they are declined.
 pub const SERVE_MAX: usize = 8;
+/// Submissions with keystore operations that are verified or wait for it; above it they are refused with a time.
+pub const ADMISSIONS_WAITING_MAX: usize = 32;
+/// Such submissions verified at once, each on a thread of its own: the core and the runtime keep theirs.
+pub const ADMISSIONS_AT_ONCE_MAX: usize = 2;
 /// Submissions waiting for their receipt; above it doors refuse.
 pub const SUBMISSIONS_WAITING_MAX: usize = 4096;
 /// Heights whose times are kept for look-ups.

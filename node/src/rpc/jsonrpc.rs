@@ -140,6 +140,7 @@ pub(crate) fn module<B: Backend>(backend: B, gate: Arc<Gate>) -> RpcModule<Door<
 fn submitting<B: Backend>(to: &mut Registrar<B>) {
     to.add(&methods::SUBMIT, |door: Arc<Door<B>>, args: SubmitArgs, caller| async move {
         let list = submit::list(&args, door.backend.valid_until_max(), door.gate.limits())?;
+        door.gate.charge(caller, submit::signature_cost(&list))?;
         let submission = Submission {
             list,
             source: Some(caller.0),
@@ -152,8 +153,10 @@ fn submitting<B: Backend>(to: &mut Registrar<B>) {
     to.add(
         &methods::KEYSTORE_SEND_TRANSACTION,
         |door: Arc<Door<B>>, args: EnvelopeArgs, caller| async move {
+            let list = super::envelope::list(&args.envelope)?;
+            door.gate.charge(caller, submit::signature_cost(&list))?;
             let submission = Submission {
-                list: super::envelope::list(&args.envelope)?,
+                list,
                 source: Some(caller.0),
                 wait: args.wait.unwrap_or(Level::Received),
                 deadline: submit::deadline(door.gate.limits(), args.timeout_ms),

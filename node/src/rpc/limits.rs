@@ -44,6 +44,9 @@ pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Units a second and IP address; every method states its cost in units.
 pub const UNITS_PER_SECOND: u32 = 100;
+/// Work of signatures, in units of the keystore (some 50 µs of a core), that costs a caller one unit: an address spends
+/// 40 ms of a core a second, and a full submission of the dearest signatures its whole burst.
+pub const SIGNATURE_WORK_PER_UNIT: u64 = 8;
 /// Units that may be spent at once.
 pub const UNITS_BURST: u32 = 200;
 /// Addresses whose units are counted; at it those without debt are forgotten, and if that frees none, strangers are

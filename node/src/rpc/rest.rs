@@ -194,6 +194,7 @@ async fn submit<B: Backend>(
         let list = submit::list(&args, door.backend.valid_until_max(), door.gate.limits())?;
         (list, asked.wait.or(args.wait), asked.timeout_ms.or(args.timeout_ms))
     };
+    door.gate.charge(caller, submit::signature_cost(&list))?;
     let detail = asked.detail.map_or(!raw, |detail| detail != 0);
     let submission = Submission {
         list,

@@ -1,8 +1,9 @@
 //! From a submission's JSON to the list that a node takes; every byte counted before it is copied.
 
 use super::error::DoorError;
-use super::limits::{BODY_BYTES_MAX, RpcLimits, WAIT_MS_DEFAULT};
+use super::limits::{BODY_BYTES_MAX, RpcLimits, SIGNATURE_WORK_PER_UNIT, WAIT_MS_DEFAULT};
 use crate::api::Level;
+use rota_keystore::Envelope;
 use rota_types::limits::{TX_BYTES_MAX, TX_OVERHEAD_BYTES};
 use rota_types::{Refusal, RefusalCode, RollupId, Slot, Transaction, TransactionList};
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,15 @@ pub fn list(
     }
     TransactionList::from_encoded(encoded.iter().map(Vec::as_slice), BODY_BYTES_MAX)
         .map_err(|error| DoorError::refused(None, Refusal::from(&error)))
+}
+
+/// Units that the signatures of a list's keystore operations cost a caller, on top of its bytes.
+#[must_use]
+pub fn signature_cost(list: &TransactionList) -> u32 {
+    let executed = list.iter().filter(|view| view.rollup == RollupId::KEYSTORE);
+    let work = executed
+        .fold(0u64, |work, view| work.saturating_add(Envelope::signature_units(view.payload())));
+    u32::try_from(work.div_ceil(SIGNATURE_WORK_PER_UNIT)).unwrap_or(u32::MAX)
 }
 
 fn encode_one(

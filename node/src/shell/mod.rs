@@ -14,6 +14,7 @@
 //! [`Execution`] executes, [`Server`] answers, [`admit_list`] keeps the door.
 
 mod accounts;
+mod admission;
 mod backend;
 mod core_loop;
 mod executor;
@@ -33,6 +34,7 @@ mod telemetry;
 mod threads;
 mod view;
 
+pub use admission::admit_list;
 pub use backend::NodeBackend;
 pub use core_loop::Retention;
 pub use executor::Execution;
@@ -42,6 +44,5 @@ pub use recover::{Opened, Salts, open};
 pub use release::{Outward, items, load_batch};
 pub use run::{RunningNode, check, run_node, run_node_on};
 pub use serve::Server;
-pub use submit::admit_list;
 pub use telemetry::prometheus;
 pub use view::View;

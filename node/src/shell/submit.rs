@@ -1,18 +1,17 @@
 //! The door for transactions: admission, the core, the receipt, and the wait for a level.
 
+use super::admission::{Admission, Moment};
 use super::backend::Inner;
 use super::ground::Clock;
 use super::release::Waiting;
-use super::view::View;
 use crate::api::{ApiError, Level, Submission, Submitted, TransactionStatus};
 use crate::core::Input;
 use crate::error::OperatorError;
 use crate::limits::SUBMISSIONS_WAITING_MAX;
-use rota_sequencer::admission::{AdmissionContext, Rollups, admit};
 use rota_types::codec::encode;
 use rota_types::limits::{BATCH_BODY_BYTES_MAX, BUNDLE_BYTES_MAX};
 use rota_types::receipt::SignedReceipt;
-use rota_types::{Genesis, Height, Refusal, RefusalCode, TimestampMs, TransactionList, keccak256};
+use rota_types::{Genesis, Height, RefusalCode, TimestampMs, TransactionList, keccak256};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -55,38 +54,10 @@ impl End {
     }
 }
 
-/// The door's checks, one function for all doors.
-///
-/// # Errors
-/// The first refusal, and the index of its transaction.
-pub fn admit_list(
-    view: &View,
-    rollups: &Rollups,
-    now: TimestampMs,
-    list: &TransactionList,
-) -> Result<(), (usize, Refusal)> {
-    let executed = list.iter().any(|tx| tx.rollup.is_executed());
-    let keystore = executed.then(|| view.read().keystore.clone());
-    let slot = view.genesis.timing().slot_at(now);
-    view.window.read(|window| {
-        let context = AdmissionContext {
-            chain_id: view.genesis.chain_id,
-            slot,
-            validity_slots_max: view.genesis.validity_slots_max,
-            rollups,
-            known: &|id| window.place_of(id).is_some(),
-            keystore: keystore.as_ref(),
-        };
-        list.iter()
-            .enumerate()
-            .try_for_each(|(index, tx)| admit(&tx, &context).map_err(|refusal| (index, refusal)))
-    })
-}
-
 /// See the module's documentation.
 pub(super) struct Submitter {
     genesis: Arc<Genesis>,
-    rollups: Rollups,
+    admission: Admission,
     pub(super) bulk: mpsc::Sender<Input>,
     waiting: Arc<Waiting>,
     next_token: AtomicU64,
@@ -102,8 +73,8 @@ impl Submitter {
         clock: Arc<dyn Clock>,
         end: End,
     ) -> Self {
-        let rollups = Rollups::from_genesis(&genesis);
-        Self { genesis, rollups, bulk, waiting, next_token: AtomicU64::new(1), clock, end }
+        let admission = Admission::new(Arc::clone(&genesis));
+        Self { genesis, admission, bulk, waiting, next_token: AtomicU64::new(1), clock, end }
     }
 
     pub(super) async fn submit(
@@ -113,8 +84,8 @@ impl Submitter {
     ) -> Result<Submitted, ApiError> {
         let now = self.clock.now();
         let until = now.plus(u64::try_from(submission.deadline.as_millis()).unwrap_or(0));
-        admit_list(&node.view, &self.rollups, now, &submission.list)
-            .map_err(|(index, refusal)| ApiError::Refused { index, refusal })?;
+        let moment = Moment::of(&node.view, now, &submission.list);
+        self.admission.admit(&submission.list, moment).await?;
         if node.committer.is_crowded() {
             return Err(ApiError::Limited { what: "the commit queue", retry_ms: 250 });
         }

@@ -1,11 +1,17 @@
 //! Limits: each is met, says so, and leaves others alone.
 
+use crate::backend::VALID_UNTIL_MAX;
 use crate::serve;
 use jsonrpsee::core::client::SubscriptionClientT as _;
 use jsonrpsee::core::params::ArrayParams;
 use jsonrpsee::ws_client::WsClientBuilder;
+use rota_keystore::keys::KeyKind;
+use rota_keystore::limits::AUTHS_MAX;
+use rota_keystore::wallet::{Request, WalletKey};
+use rota_keystore::{KeystoreId, Op};
 use rota_node::rpc::RpcLimits;
 use rota_node::rpc::limits::{BATCH_CALLS_MAX, SOCKETS_PER_IP_MAX, SUBSCRIPTIONS_PER_SOCKET_MAX};
+use rota_types::{Hash, RollupId, Transaction, codec};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -26,6 +32,60 @@ async fn a_metered_caller_is_told_when_to_come_again_at_both_doors() {
     let error = served.error("rota_getNamespace", json!([1, 10])).await;
     assert_eq!(error["code"], -32_005);
     assert!(error["data"]["retry_ms"].as_u64().unwrap() > 0);
+}
+
+/// A keystore operation with as many P-256 signatures as there may be; its account does not matter to the door's meter.
+fn heavy_operation() -> Vec<u8> {
+    let keys: Vec<WalletKey> = (1..=u8::try_from(AUTHS_MAX).unwrap())
+        .map(|n| WalletKey::from_secret(KeyKind::P256, &[n; 32]).unwrap())
+        .collect();
+    let request = Request {
+        chain_id: 7,
+        keystore_id: KeystoreId(Hash([1; 32])),
+        seq: 0,
+        valid_until_slot: VALID_UNTIL_MAX,
+        init: None,
+        op: Op::Unfreeze,
+    };
+    request.sign(&keys.iter().collect::<Vec<_>>()).unwrap()
+}
+
+#[tokio::test]
+async fn a_submission_is_charged_by_its_signatures_at_every_door() {
+    // One operation of 32 signatures of 4 units each is 16 units beside the method's own.
+    let limits = RpcLimits {
+        limit_loopback: true,
+        units_per_second: 1,
+        units_burst: 20,
+        ..RpcLimits::default()
+    };
+    let payload = heavy_operation();
+    let light = json!({ "transactions": [{ "rollup": 10, "payload": "01" }] });
+    let heavy = json!({ "transactions": [{ "rollup": 0, "payload": hex::encode(&payload) }] });
+    let raw = codec::encode(&vec![Transaction {
+        rollup: RollupId::KEYSTORE,
+        valid_until_slot: VALID_UNTIL_MAX,
+        payload: payload.clone(),
+    }]);
+    let served = serve(limits).await;
+    for _ in 0..9 {
+        served.result("rota_submit", light.clone()).await;
+    }
+    assert_eq!(served.error("rota_submit", heavy.clone()).await["code"], -32_005);
+
+    let served = serve(limits).await;
+    let post = || {
+        let content = (reqwest::header::CONTENT_TYPE, "application/octet-stream");
+        let url = served.url("/v1/transactions");
+        served.http.post(url).header(content.0, content.1).body(raw.clone()).send()
+    };
+    assert_eq!(post().await.unwrap().status(), 200);
+    assert_eq!(post().await.unwrap().status(), 429);
+
+    let served = serve(limits).await;
+    let envelope = json!({ "envelope": hex::encode(&payload) });
+    served.result("keystore_sendTransaction", envelope.clone()).await;
+    assert_eq!(served.error("keystore_sendTransaction", envelope).await["code"], -32_005);
 }
 
 #[tokio::test]
