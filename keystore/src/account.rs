@@ -212,6 +212,9 @@ pub struct Account {
     pub executed: BTreeMap<Hash, Slot>,
 }
 
+/// Bytes between config and lanes in a record: six numbers.
+const FIELDS_BYTES: usize = 6 * 8;
+
 impl Account {
     /// The account as its first operation finds it.
     #[must_use]
@@ -229,6 +232,20 @@ impl Account {
             freeze_ends: BTreeMap::new(),
             executed: BTreeMap::new(),
         }
+    }
+
+    /// The lanes of a record, its config left unread.
+    pub(crate) fn lanes_of(record: &[u8]) -> Option<Lanes> {
+        let (_, rest) = Self::split_config(record)?;
+        let mut lanes = rest.get(FIELDS_BYTES..)?;
+        Lanes::deserialize(&mut lanes).ok()
+    }
+
+    /// The config of a record, encoded, and what follows it.
+    fn split_config(record: &[u8]) -> Option<(&[u8], &[u8])> {
+        let (_id, rest) = record.split_first_chunk::<32>()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
     }
 
     /// Whether it is frozen in `slot`.

@@ -203,7 +203,10 @@ fn changed(config: &Config, gone: Option<&KeyId>, come: Option<&Key>) -> Result<
     }
     new.keys.extend(come.cloned());
     new.keys.sort_by_cached_key(Key::id);
-    new.validate().map_err(|_| refused())?;
+    new.check_rules().map_err(|_| refused())?;
+    // The other keys were checked when they came, this one with the envelope.
+    let sole = come.is_none_or(|come| new.is_only_key_of_its_secret(&come.public_key));
+    ensure(sole, RefusalCode::DeltaRefused)?;
     Ok(new)
 }
 

@@ -19,10 +19,9 @@ impl Claim {
     /// Reads a payload.
     ///
     /// # Errors
-    /// `BadEnvelope`, `UnknownKind`, `UnknownOp`, `BadConfig`, `BadInit`, `BadAuths` as [`Envelope::from_bytes`];
-    /// `WrongChain`, `ValidUntilMismatch`.
+    /// As [`Envelope::from_bytes`], but for the points of keys that it brings; `WrongChain`, `ValidUntilMismatch`.
     pub fn read(payload: &[u8], outer_valid_until: Slot, chain_id: u64) -> Result<Self, Refusal> {
-        let envelope = Envelope::from_bytes(payload)?;
+        let envelope = Envelope::parse(payload)?;
         Self::of(envelope, payload.len(), outer_valid_until, chain_id)
     }
 
@@ -42,11 +41,12 @@ impl Claim {
         Ok(Self { envelope, digest, key_ids, bytes: crate::error::number(bytes) })
     }
 
-    /// Verifies every signature: [`Envelope::units`] of work.
+    /// Checks the points of the keys it brings and verifies every signature: [`Envelope::units`] of work.
     ///
     /// # Errors
-    /// `BadSignature`, or `UnknownKind` with the kind's number as value.
+    /// `BadConfig`, `BadSignature`, or `UnknownKind` with the kind's number as value.
     pub fn verify(self) -> Result<Checked, Refusal> {
+        self.envelope.check_points()?;
         for auth in &self.envelope.auths {
             auth.public_key.verify(&self.digest, &auth.signature)?;
         }

@@ -281,9 +281,15 @@ impl Config {
     /// # Errors
     /// `BadEnvelope` if it is not canonical RLP of a config, else as [`Self::validate`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
+        let config = Self::parse(bytes)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Decodes what was validated before it was written: no rule is checked.
+    fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         within(number(bytes.len()), number(CONFIG_BYTES_MAX), RefusalCode::BadEnvelope)?;
-        let list = Reader::open(bytes)?;
-        Self::read_fields(list)
+        Self::read_fields(Reader::open(bytes)?)
     }
 
     pub(crate) fn writer(&self) -> Writer {
@@ -305,8 +311,11 @@ impl Config {
             .bytes(&self.ext)
     }
 
+    /// Reads a config that keeps every rule but, perhaps, those of [`Self::check_points`].
     pub(crate) fn read(list: &mut Reader<'_>) -> Result<Self, Refusal> {
-        Self::read_fields(list.list()?)
+        let config = Self::read_fields(list.list()?)?;
+        config.check_rules()?;
+        Ok(config)
     }
 
     fn read_fields(mut list: Reader<'_>) -> Result<Self, Refusal> {
@@ -325,9 +334,7 @@ impl Config {
         let zk_key = list.optional_array()?.map(Hash);
         let ext = list.bytes(CONFIG_BYTES_MAX)?.to_vec();
         list.end()?;
-        let config = Self { keys, thresholds, recovery, implementations, zk_key, ext };
-        config.validate()?;
-        Ok(config)
+        Ok(Self { keys, thresholds, recovery, implementations, zk_key, ext })
     }
 
     /// Checks every rule of a config.
@@ -335,16 +342,48 @@ impl Config {
     /// # Errors
     /// `UnknownKind`, or `BadConfig`.
     pub fn validate(&self) -> Result<(), Refusal> {
+        self.check_rules()?;
+        self.check_points()
+    }
+
+    /// The dear part of [`Self::validate`], one decompression a key: that every key is good, and that no two
+    /// of them are one secret. The same secp256k1 signature would count for the point and for its address.
+    pub(crate) fn check_points(&self) -> Result<(), Refusal> {
+        let mut addresses = BTreeSet::new();
+        for key in &self.keys {
+            let address = key.public_key.checked_address()?;
+            ensure(address.is_none_or(|own| addresses.insert(own)), RefusalCode::BadConfig)?;
+        }
+        Ok(())
+    }
+
+    /// What [`Self::check_points`] says of `new`, a good key, among others that were checked before: whether
+    /// its secret has no second key here. An eoa key is compared with every secp256k1 key.
+    pub(crate) fn is_only_key_of_its_secret(&self, new: &PublicKey) -> bool {
+        let twins = match new.kind() {
+            KeyKind::Eoa => KeyKind::Secp256k1,
+            KeyKind::Secp256k1 => KeyKind::Eoa,
+            // Equal keys of one kind have equal ids, which the order of keys forbids.
+            _ => return true,
+        };
+        let mut twins = self.keys.iter().map(|key| &key.public_key).filter(|k| k.kind() == twins);
+        let Some(first) = twins.next() else { return true };
+        let own = new.address();
+        first.address() != own && twins.all(|twin| twin.address() != own)
+    }
+
+    /// Every rule that is checked without decompressing a key.
+    pub(crate) fn check_rules(&self) -> Result<(), Refusal> {
         let rule = |ok| ensure(ok, RefusalCode::BadConfig);
         rule((1..=KEYS_MAX).contains(&self.keys.len()))?;
         let ids: Vec<KeyId> = self.keys.iter().map(Key::id).collect();
         rule(ids.iter().zip(ids.iter().skip(1)).all(|(a, b)| a < b))?;
-        let mut addresses = BTreeSet::new();
         for key in &self.keys {
-            key.public_key.check()?;
+            let kind = key.public_key.kind();
+            if !kind.is_executed() {
+                return Err(unknown_kind(kind.number()));
+            }
             rule(key.weight > 0)?;
-            // The same secp256k1 signature would count for the point and for its address.
-            rule(key.public_key.address().is_none_or(|address| addresses.insert(address)))?;
         }
         for role in Role::ALL {
             let weight = self.weight(|key| key.has(role));
@@ -390,7 +429,8 @@ fn read_recovery(mut list: Reader<'_>) -> Result<Option<Recovery>, Malformed> {
     Ok(Some(recovery))
 }
 
-/// In state and checkpoints a config is its RLP, as a byte string.
+/// In state and checkpoints a config is its RLP, as a byte string. It was validated when it entered: reading it
+/// back checks no rule.
 impl BorshSerialize for Config {
     fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> borsh::io::Result<()> {
         BorshSerialize::serialize(&self.to_bytes(), writer)
@@ -400,7 +440,7 @@ impl BorshSerialize for Config {
 impl BorshDeserialize for Config {
     fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
         let bytes = Vec::<u8>::deserialize_reader(reader)?;
-        Self::from_bytes(&bytes)
+        Self::parse(&bytes)
             .map_err(|error| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, error))
     }
 }

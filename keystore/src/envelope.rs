@@ -96,6 +96,13 @@ impl Envelope {
     /// # Errors
     /// `BadEnvelope` (also for a sponsor, which comes with fees), `UnknownKind`, `UnknownOp`, `BadConfig`, `BadAuths`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
+        let envelope = Self::parse(bytes)?;
+        envelope.check_points()?;
+        Ok(envelope)
+    }
+
+    /// [`Self::from_bytes`] without [`Self::check_points`]: what is done before the work is charged.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         within(number(bytes.len()), number(ENVELOPE_BYTES_MAX), RefusalCode::BadEnvelope)?;
         let Some((&ENVELOPE_TYPE, rest)) = bytes.split_first() else {
             return Err(Malformed.into());
@@ -167,10 +174,21 @@ impl Envelope {
         eip712::digest(&eip712::domain_separator(self.chain_id), &self.op.words(common).hash())
     }
 
-    /// Work of the envelope in units: one for the state it writes, and its signatures by their kinds.
+    /// Checks that the keys it brings, in `init` and in the operation, are good ones.
+    pub(crate) fn check_points(&self) -> Result<(), Refusal> {
+        self.init.as_ref().map_or(Ok(()), |init| init.config.check_points())?;
+        self.op.check_points()
+    }
+
+    /// Work of the envelope in units: one for the state it writes, one for each key it brings (an eoa key that
+    /// joins others costs more), and its signatures by their kinds.
     #[must_use]
     pub fn units(&self) -> u64 {
-        self.auths.iter().fold(1, |sum, auth| sum.saturating_add(auth.public_key.kind().units()))
+        let init = self.init.as_ref().map_or(0, |init| number(init.config.keys.len()));
+        let keys = init.saturating_add(self.op.key_units());
+        self.auths.iter().fold(keys.saturating_add(1), |sum, auth| {
+            sum.saturating_add(auth.public_key.kind().units())
+        })
     }
 
     /// [`Self::units`] of a payload's signatures alone, read without decoding the rest, whose keys cost work too: what

@@ -3,9 +3,9 @@
 //! | kind | public key | signature | rule |
 //! |---|---|---|---|
 //! | ed25519 | 32 bytes | 64 bytes | ZIP-215 (cofactored), ed25519-zebra; small order and non-canonical keys refused |
-//! | secp256k1 | 33 bytes SEC1 | r ‖ s | ECDSA, low-s |
+//! | secp256k1 | 33 bytes SEC1, tag 2 or 3 | r ‖ s | ECDSA, low-s |
 //! | eoa | 20 byte address | r ‖ s ‖ v | recover, v 27 or 28, low-s; the zero address is refused |
-//! | p256 | 33 bytes SEC1 | r ‖ s | EIP-7951, low-s |
+//! | p256 | 33 bytes SEC1, tag 2 or 3 | r ‖ s | EIP-7951, low-s |
 //!
 //! The signed message is the 32-byte EIP-712 digest for all of them, taken as it is.
 
@@ -166,9 +166,9 @@ impl PublicKey {
     pub fn check(&self) -> Result<(), Refusal> {
         let ok = match self.kind {
             KeyKind::Ed25519 => self.is_good_ed25519(),
-            KeyKind::Secp256k1 => k256::ecdsa::VerifyingKey::from_sec1_bytes(&self.bytes).is_ok(),
+            KeyKind::Secp256k1 => self.secp256k1_point().is_some(),
             KeyKind::Eoa => self.bytes.iter().any(|byte| *byte != 0),
-            KeyKind::P256 => p256::ecdsa::VerifyingKey::from_sec1_bytes(&self.bytes).is_ok(),
+            KeyKind::P256 => self.p256_point().is_some(),
             KeyKind::Webauthn | KeyKind::SchnorrBjj | KeyKind::Nested => {
                 return Err(unknown_kind(self.kind.number()));
             }
@@ -184,7 +184,7 @@ impl PublicKey {
         let ok = match self.kind {
             KeyKind::Ed25519 => self.verify_ed25519(digest, signature),
             KeyKind::Secp256k1 => self.verify_secp256k1(digest, signature),
-            KeyKind::Eoa => recover_address(digest, signature)
+            KeyKind::Eoa => decompress(|| recover_address(digest, signature))
                 .is_some_and(|address| address.as_slice() == self.bytes && address != [0; 20]),
             KeyKind::P256 => self.verify_p256(digest, signature),
             KeyKind::Webauthn | KeyKind::SchnorrBjj | KeyKind::Nested => {
@@ -200,40 +200,61 @@ impl PublicKey {
     pub fn address(&self) -> Option<[u8; 20]> {
         match self.kind {
             KeyKind::Eoa => self.bytes.as_slice().try_into().ok(),
-            KeyKind::Secp256k1 => k256::ecdsa::VerifyingKey::from_sec1_bytes(&self.bytes)
-                .ok()
-                .map(|key| address(&key)),
+            KeyKind::Secp256k1 => self.secp256k1_point().map(|key| address(&key)),
             _ => None,
         }
+    }
+
+    /// [`Self::check`] and [`Self::address`] for one decompression.
+    pub(crate) fn checked_address(&self) -> Result<Option<[u8; 20]>, Refusal> {
+        if self.kind != KeyKind::Secp256k1 {
+            return self.check().map(|()| self.address());
+        }
+        let address = self.address();
+        ensure(address.is_some(), RefusalCode::BadConfig)?;
+        Ok(address)
+    }
+
+    fn secp256k1_point(&self) -> Option<k256::ecdsa::VerifyingKey> {
+        let bytes = self.compressed()?;
+        decompress(|| k256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).ok())
+    }
+
+    fn p256_point(&self) -> Option<p256::ecdsa::VerifyingKey> {
+        let bytes = self.compressed()?;
+        decompress(|| p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).ok())
+    }
+
+    /// The bytes, if they are the one form of a SEC1 point that is taken: the crates also read the compact form
+    /// (tag 5), a second id of the same secret, whose one signature would count twice.
+    fn compressed(&self) -> Option<&[u8]> {
+        matches!(self.bytes.first(), Some(2 | 3)).then_some(self.bytes.as_slice())
     }
 
     fn is_good_ed25519(&self) -> bool {
         let Ok(bytes) = <[u8; 32]>::try_from(self.bytes.as_slice()) else {
             return false;
         };
-        ed25519_dalek::VerifyingKey::from_bytes(&bytes)
+        decompress(|| ed25519_dalek::VerifyingKey::from_bytes(&bytes))
             .is_ok_and(|key| !key.is_weak() && is_canonical_y(&bytes))
     }
 
     fn verify_ed25519(&self, digest: &Hash, signature: &[u8]) -> bool {
         <[u8; 32]>::try_from(self.bytes.as_slice())
-            .is_ok_and(|key| ed25519_verify(&key, &digest.0, signature))
+            .is_ok_and(|key| decompress(|| ed25519_verify(&key, &digest.0, signature)))
     }
 
     fn verify_secp256k1(&self, digest: &Hash, signature: &[u8]) -> bool {
-        let (Ok(key), Some(signature)) =
-            (k256::ecdsa::VerifyingKey::from_sec1_bytes(&self.bytes), low_s_k256(signature))
-        else {
+        let (Some(key), Some(signature)) = (self.secp256k1_point(), low_s_k256(signature)) else {
             return false;
         };
         key.verify_prehash(&digest.0, &signature).is_ok()
     }
 
     fn verify_p256(&self, digest: &Hash, signature: &[u8]) -> bool {
-        let (Ok(key), Ok(signature)) = (
-            p256::ecdsa::VerifyingKey::from_sec1_bytes(&self.bytes),
-            p256::ecdsa::Signature::from_slice(signature),
-        ) else {
+        let (Some(key), Ok(signature)) =
+            (self.p256_point(), p256::ecdsa::Signature::from_slice(signature))
+        else {
             return false;
         };
         signature.normalize_s() == signature && key.verify_prehash(&digest.0, &signature).is_ok()
@@ -249,6 +270,19 @@ pub fn ed25519_verify(key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool 
             .and_then(|key| key.verify(&ed25519_zebra::Signature::from_bytes(&signature), message))
             .is_ok()
     })
+}
+
+/// Where every decompression of a key passes, the dear step of judging it; a test build counts them.
+fn decompress<T>(step: impl FnOnce() -> T) -> T {
+    #[cfg(test)]
+    DECOMPRESSED.with(|count| count.set(count.get().saturating_add(1)));
+    step()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Decompressions of this thread.
+    pub(crate) static DECOMPRESSED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// The refusal that names a kind by its number.

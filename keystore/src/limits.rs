@@ -41,6 +41,8 @@ pub const ACCOUNTS_MAX: u64 = 1 << 22;
 pub const UNITS_PER_SLOT_MS: u64 = 4;
 /// Most units of one signature, that of the dearest kind.
 pub const SIGNATURE_UNITS_MAX: u64 = 4;
+/// Units of an eoa key that joins others: it is compared with the address of every secp256k1 key of the config.
+pub const EOA_DELTA_UNITS: u64 = KEYS_MAX as u64;
 /// Least units of one author's share: one operation of the largest kind always fits.
 pub const UNITS_SHARE_MIN: u64 = 256;
 /// Least emergency bytes of one author's share: one operation of the largest kind always fits.
@@ -50,5 +52,6 @@ const _: () = assert!(ENVELOPE_BYTES_MAX >= 2 * CONFIG_BYTES_MAX + AUTHS_MAX * 1
 const _: () = assert!(
     CONFIG_BYTES_MAX >= KEYS_MAX * (PUBLIC_KEY_BYTES_MAX + 60) + IMPLEMENTATIONS_MAX * 80 + 256
 );
-const _: () = assert!(UNITS_SHARE_MIN > AUTHS_MAX as u64 * SIGNATURE_UNITS_MAX);
+const _: () =
+    assert!(UNITS_SHARE_MIN > AUTHS_MAX as u64 * SIGNATURE_UNITS_MAX + 2 * KEYS_MAX as u64);
 const _: () = assert!(EMERGENCY_SHARE_BYTES_MIN >= ENVELOPE_BYTES_MAX as u64);

@@ -5,8 +5,9 @@
 
 use crate::config::{Config, Key};
 use crate::eip712::Words;
-use crate::error::ensure;
-use crate::keys::KeyId;
+use crate::error::{ensure, number};
+use crate::keys::{KeyId, KeyKind};
+use crate::limits::EOA_DELTA_UNITS;
 use crate::rlp::{Reader, Writer};
 use rota_types::{Hash, Refusal, RefusalCode, Slot};
 use serde::{Deserialize, Serialize};
@@ -214,10 +215,10 @@ impl Op {
 
     pub(crate) fn read(list: &mut Reader<'_>) -> Result<Self, Refusal> {
         let mut fields = list.list()?;
-        let number: u8 = fields.number()?;
+        let code: u8 = fields.number()?;
         let unknown =
-            Refusal { code: RefusalCode::UnknownOp, limit: None, value: Some(number.into()) };
-        let kind = OpKind::from_number(number).filter(|kind| kind.is_executed()).ok_or(unknown)?;
+            Refusal { code: RefusalCode::UnknownOp, limit: None, value: Some(code.into()) };
+        let kind = OpKind::from_number(code).filter(|kind| kind.is_executed()).ok_or(unknown)?;
         let op = match kind {
             OpKind::Init => Self::Init,
             OpKind::SetConfig => Self::SetConfig {
@@ -247,10 +248,35 @@ impl Op {
             _ => return Err(unknown),
         };
         fields.end()?;
-        if let Self::RotateKey { new_key, .. } | Self::AddKey { new_key, .. } = &op {
-            new_key.public_key.check()?;
-        }
         Ok(op)
+    }
+
+    /// Checks the keys that the operation brings.
+    pub(crate) fn check_points(&self) -> Result<(), Refusal> {
+        match self {
+            Self::SetConfig { new, .. } => new.check_points(),
+            Self::RotateKey { new_key, .. } | Self::AddKey { new_key, .. } => {
+                new_key.public_key.check()
+            }
+            Self::Init | Self::RemoveKey { .. } | Self::Freeze { .. } | Self::Unfreeze => Ok(()),
+        }
+    }
+
+    /// Work of the keys that the operation brings, in units: one a key, and [`EOA_DELTA_UNITS`] for an eoa key
+    /// beside others.
+    pub(crate) fn key_units(&self) -> u64 {
+        match self {
+            Self::SetConfig { new, .. } => number(new.keys.len()),
+            Self::RotateKey { new_key, .. } | Self::AddKey { new_key, .. } => {
+                match new_key.public_key.kind() {
+                    KeyKind::Eoa => EOA_DELTA_UNITS,
+                    // Its own point, and its address to compare with eoa keys.
+                    KeyKind::Secp256k1 => 2,
+                    _ => 1,
+                }
+            }
+            Self::Init | Self::RemoveKey { .. } | Self::Freeze { .. } | Self::Unfreeze => 0,
+        }
     }
 
     /// The EIP-712 type of the signed struct: `common` members, then the operation's own.

@@ -53,8 +53,8 @@ pub fn execute_slot<'a>(
     let mut run = Run::new(state, slot);
     let mut ops = Vec::new();
     for SlotPayload { position, author, valid_until, payload } in payloads {
-        // The share is charged before any signature is verified: verifying is the work.
-        let checked = Envelope::from_bytes(payload).and_then(|envelope| {
+        // The share is charged before any key is decompressed and any signature verified: they are the work.
+        let checked = Envelope::parse(payload).and_then(|envelope| {
             units.charge(author, envelope.units())?;
             Claim::of(envelope, payload.len(), valid_until, params.chain_id)?.verify()
         });
@@ -190,3 +190,6 @@ impl<'a> Run<'a> {
         self.results.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,8 +87,10 @@ impl KeystoreState {
     /// The next sequence number of a lane in `slot`; 0 for an account that does not exist yet.
     #[must_use]
     pub fn next_seq(&self, id: &KeystoreId, lane: u64, slot: Slot) -> u64 {
-        self.account(id)
-            .map_or(0, |account| account.lanes.next_seq(lane, slot, self.params.validity_slots))
+        let record = self.tree.get(&Silo::Account.key(&id.0));
+        record
+            .and_then(Account::lanes_of)
+            .map_or(0, |lanes| lanes.next_seq(lane, slot, self.params.validity_slots))
     }
 
     pub(crate) const fn counters(&self) -> &Counters {
@@ -119,6 +121,8 @@ impl KeystoreState {
                 continue;
             }
             let account: Account = borsh::from_slice(value).ok()?;
+            // The points of its keys are those of a sealed root, which the caller compares.
+            account.config.check_rules().ok()?;
             let id = &account.keystore_id.0;
             let leaf = tree.get(&Silo::Auth.key(id))?;
             if *key != Silo::Account.key(id) || leaf != account.auth_leaf().to_bytes() {

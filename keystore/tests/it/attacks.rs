@@ -489,3 +489,15 @@ fn no_absence_proof_denies_an_account_whose_key_was_rotated_out() {
     present.config = wallet.init.config.to_bytes();
     assert!(present.verify(&root).is_err(), "the old config under the new leaf");
 }
+
+#[test]
+fn a_point_in_compact_form_is_no_second_key_of_one_secret() {
+    for kind in [KeyKind::P256, KeyKind::Secp256k1] {
+        for number in 1..=8 {
+            let mut bytes = key(kind, number).public_key().bytes().to_vec();
+            bytes[0] = 5;
+            let compact = PublicKey::new(kind, &bytes).unwrap();
+            assert_eq!(code(compact.check()), Code::BadConfig, "{kind}");
+        }
+    }
+}

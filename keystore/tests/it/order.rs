@@ -179,8 +179,8 @@ fn a_flood_spends_its_authors_share_of_the_work_and_nobody_elses() {
     });
     let results = execute_slot(&mut state, slot_payloads, Slot(100), 2);
     let codes = codes(&results);
-    assert!(codes[..128].iter().all(|code| *code == Some(Code::BadSignature)), "256 units, 2 each");
-    assert!(codes[128..140].iter().all(|code| *code == Some(Code::KeystoreBudget)));
+    assert!(codes[..85].iter().all(|code| *code == Some(Code::BadSignature)), "256 units, 3 each");
+    assert!(codes[85..140].iter().all(|code| *code == Some(Code::KeystoreBudget)));
     assert_eq!(codes[140], None);
 }
 
