@@ -3,6 +3,11 @@
 /// Most bytes of one record of a ledger segment: a slot record holds a 16-byte id prefix per transaction,
 /// four million of them fit. Above it the append is refused before anything is written.
 pub const LEDGER_RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most bytes of one part of a checkpoint: with each group of commits one part is written, so that a large state
+/// holds up no vote for long.
+pub const CHECKPOINT_PART_BYTES: usize = 8 * 1024 * 1024;
+/// Most parts of a checkpoint, above the 4 GiB of the largest; a record that claims more is corrupt.
+pub const CHECKPOINT_PARTS_MAX: u32 = 1024;
 /// A segment at or above this length is closed and a new one begun: small enough that pruning by whole
 /// segments is fine-grained against 50 GB, large enough that 50 GB is under a thousand files.
 pub const LEDGER_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -68,6 +73,11 @@ pub const SMALL_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 const _: () = assert!(LEDGER_SEGMENT_BYTES + (LEDGER_RECORD_BYTES_MAX as u64) < u32::MAX as u64);
 const _: () = assert!(LEDGER_RECORD_BYTES_MAX > rota_types::limits::BATCH_BODY_BYTES_MAX + 4096);
+const _: () = assert!(CHECKPOINT_PART_BYTES + 4096 < LEDGER_RECORD_BYTES_MAX);
+const _: () = assert!(
+    CHECKPOINT_PART_BYTES * CHECKPOINT_PARTS_MAX as usize
+        > rota_sequencer::limits::CHECKPOINT_BYTES_MAX
+);
 const _: () = assert!(COMMIT_QUEUE_BYTES_MAX >= LEDGER_RECORD_BYTES_MAX);
 const _: () = assert!(COMMIT_CROWDED_BYTES > COMMIT_GROUP_BYTES);
 const _: () = assert!(LOG_BUFFER_BYTES > LOG_DIRECT_BYTES);

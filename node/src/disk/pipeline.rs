@@ -6,6 +6,7 @@
 use super::DiskError;
 use crate::guard::{GuardError, GuardLog, GuardRecord};
 use crate::ledger::{BatchKey, Ledger, LedgerError, PruneReport, PruneRequest};
+use crate::limits::CHECKPOINT_PART_BYTES;
 use crate::wal::{Wal, WalError};
 use bytes::Bytes;
 use rota_types::{Hash, Height};
@@ -76,9 +77,9 @@ impl<R> Item<R> {
             Self::Slot { bytes, batches, .. } => {
                 bytes.len().saturating_add(batches.len().saturating_mul(32))
             }
-            Self::Header { bytes, .. }
-            | Self::Seal { bytes, .. }
-            | Self::Checkpoint { bytes, .. } => bytes.len(),
+            Self::Header { bytes, .. } | Self::Seal { bytes, .. } => bytes.len(),
+            // Written part by part; doors stay open and the core goes on meanwhile.
+            Self::Checkpoint { bytes, .. } => bytes.len().min(CHECKPOINT_PART_BYTES),
             Self::Wal { entry, .. } => entry.len(),
             Self::Guard(_) | Self::Prune(_) | Self::Release(_) => 0,
         };
@@ -149,13 +150,15 @@ pub struct Pipeline {
     pub guard: Option<GuardLog>,
     failed: Option<CommitError>,
     pruned: Option<PruneReport>,
+    /// Waits for the checkpoint that is being written: until then the one before it is what a start needs.
+    prune_after: Option<PruneRequest>,
 }
 
 impl Pipeline {
     /// From opened stores.
     #[must_use]
     pub const fn new(ledger: Ledger, wal: Wal, guard: Option<GuardLog>) -> Self {
-        Self { ledger, wal, guard, failed: None, pruned: None }
+        Self { ledger, wal, guard, failed: None, pruned: None, prune_after: None }
     }
 
     /// Commits one group: all writes of `items`, one sync per dirty file, then `release` for each release in order.
@@ -174,6 +177,7 @@ impl Pipeline {
         let committed = items
             .into_iter()
             .try_for_each(|item| self.write(item, &mut releases))
+            .and_then(|()| self.write_checkpoint_part())
             .and_then(|()| self.sync());
         match committed {
             Ok(()) => {
@@ -202,14 +206,28 @@ impl Pipeline {
                 self.ledger.append_seal(height, &bytes)?;
             }
             Item::Checkpoint { height, bytes } => {
-                self.ledger.append_checkpoint(height, &bytes)?;
+                if !self.ledger.begin_checkpoint(height, bytes) {
+                    tracing::warn!(%height, "no checkpoint: the one before is still being written");
+                }
             }
             Item::Wal { height, entry } => self.wal.append(height, &entry)?,
             Item::Guard(record) => {
                 self.guard.as_mut().ok_or(CommitError::NoGuard)?.append(&record)?;
             }
-            Item::Prune(request) => self.pruned = Some(self.ledger.prune(&request)?),
+            Item::Prune(request) => {
+                self.prune_after.get_or_insert(request);
+            }
             Item::Release(release) => releases.push(release),
+        }
+        Ok(())
+    }
+
+    /// Writes one part of a checkpoint a group, and prunes after the last: a large state holds up no vote for long.
+    fn write_checkpoint_part(&mut self) -> Result<(), CommitError> {
+        if !self.ledger.append_checkpoint_part()?
+            && let Some(request) = self.prune_after.take()
+        {
+            self.pruned = Some(self.ledger.prune(&request)?);
         }
         Ok(())
     }

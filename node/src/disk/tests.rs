@@ -3,7 +3,7 @@
 use super::sim::{Fault, Tail};
 use super::*;
 use crate::guard::{Create, Decision, Guard, GuardRecord, Mark};
-use crate::ledger::{BatchKey, Ledger};
+use crate::ledger::{BatchKey, Ledger, PruneRequest};
 use crate::wal::Wal;
 use bytes::Bytes;
 use rota_types::{Hash, Height, Incarnation, Seq, ValidatorKey, keccak256};
@@ -168,4 +168,39 @@ fn a_file_is_replaced_whole_or_not_at_all() {
         let found = read_whole(&disk, path, 100).unwrap();
         assert!(found == b"new" || (found == b"old content" && result.is_err()));
     }
+}
+
+#[test]
+fn a_large_checkpoint_goes_with_many_groups_and_pruning_waits_for_its_last_part() {
+    let disk = SimDisk::new();
+    let (mut pipeline, _) = stores(&disk.shared(), Path::new("/h"), Create::New);
+    pipeline.ledger.set_segment_bytes(1024);
+    pipeline.ledger.set_checkpoint_part_bytes(100);
+    for height in (1..=9).map(Height) {
+        let slot = Item::Slot { height, batches: vec![], bytes: vec![0; 2000].into() };
+        pipeline.commit([slot], |()| {}).unwrap();
+    }
+    let reader = pipeline.ledger.reader();
+    let state = Bytes::from(vec![5; 950]);
+    let prune = |keep_from| {
+        Item::Prune(PruneRequest { bytes_max: 0, keep_from, ..PruneRequest::default() })
+    };
+    let checkpoint = |height| Item::Checkpoint { height, bytes: state.clone() };
+    let mut released = 0;
+    let first = [checkpoint(Height(9)), prune(Height(9)), Item::Release(())];
+    pipeline.commit(first, |()| released += 1).unwrap();
+    // The next one comes before this one is written: it and its pruning are left out.
+    let next = [checkpoint(Height(10)), prune(Height(10)), Item::Release(())];
+    pipeline.commit(next, |()| released += 1).unwrap();
+    assert_eq!(released, 2, "what comes behind does not wait for the whole");
+    for _ in 2..9 {
+        pipeline.commit([], |()| {}).unwrap();
+        assert_eq!(reader.last_checkpoint().unwrap(), None);
+        assert_eq!(reader.first(), Some(Height(1)));
+        assert_eq!(pipeline.take_pruned(), None);
+    }
+    pipeline.commit([], |()| {}).unwrap();
+    assert_eq!(reader.last_checkpoint().unwrap(), Some((Height(9), state.clone())));
+    assert_eq!(reader.first(), Some(Height(9)));
+    assert!(pipeline.take_pruned().is_some_and(|report| report.segments >= 7));
 }

@@ -1,7 +1,8 @@
-//! Pruning: whole segments are unlinked, oldest first; what is still owed is carried forward before.
+//! Pruning: whole segments are unlinked, oldest first; batches still owed are carried forward before, and the newest
+//! complete checkpoint keeps its segments.
 
 use super::error::LedgerError;
-use super::record::{BatchKey, Kind, split_height};
+use super::record::BatchKey;
 use super::writer::Ledger;
 use crate::limits::LEDGER_HEIGHTS_MAX;
 use rota_types::{Hash, Height};
@@ -60,7 +61,8 @@ impl Ledger {
         let (number, segment) = tables.segments.first_key_value()?;
         let wanted =
             tables.bytes() > request.bytes_max || tables.heights.len() > LEDGER_HEIGHTS_MAX;
-        (*number != self.number && wanted && segment.newest < request.keep_from).then_some(*number)
+        let over = segment.newest < request.keep_from && !tables.holds_checkpoint(*number);
+        (*number != self.number && wanted && over).then_some(*number)
     }
 
     fn carry_forward(
@@ -68,25 +70,18 @@ impl Ledger {
         segment: u32,
         request: &PruneRequest,
     ) -> Result<usize, LedgerError> {
-        let (owed, checkpoint): (Vec<BatchKey>, _) = {
+        let owed: Vec<BatchKey> = {
             let tables = self.reader.tables();
             let owed = tables.batches.values().filter(|entry| {
                 entry.location.segment == segment
                     && entry.decided.is_none()
                     && !request.released.contains(&entry.key.digest)
             });
-            let newest = tables.checkpoint.filter(|(_, place)| place.segment == segment);
-            (owed.map(|entry| entry.key).collect(), newest)
+            owed.map(|entry| entry.key).collect()
         };
         for key in &owed {
             if let Some(batch) = self.reader.batch(&key.digest)? {
                 self.write_batch(key, &batch.header, &batch.body)?;
-            }
-        }
-        if let Some((height, location)) = checkpoint {
-            let payload = self.reader.read(Kind::Checkpoint, location)?;
-            if let Some((_, bytes)) = split_height(&payload) {
-                self.append_checkpoint(height, &bytes)?;
             }
         }
         Ok(owed.len())

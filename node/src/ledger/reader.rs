@@ -1,7 +1,9 @@
 //! The reading side of the ledger: cloneable, beside the writer, seeing only what is durable.
 
 use super::error::LedgerError;
-use super::record::{BatchKey, Kind, Location, split_batch, split_height, split_slot};
+use super::record::{
+    BatchKey, Kind, Location, part_digest, split_batch, split_height, split_part, split_slot,
+};
 use super::tables::{HeightEntry, Tables};
 use crate::disk::LogError;
 use crate::disk::log::read_record;
@@ -200,17 +202,26 @@ impl LedgerReader {
             .transpose()
     }
 
-    /// The newest checkpoint and its height.
+    /// The newest complete checkpoint and its height.
     ///
     /// # Errors
     /// If it is there but cannot be read whole.
     pub fn last_checkpoint(&self) -> Result<Option<(Height, Bytes)>, LedgerError> {
-        let Some((_, location)) = self.tables().checkpoint else { return Ok(None) };
-        let payload = self.read(Kind::Checkpoint, location)?;
-        match split_height(&payload) {
-            Some(found) => Ok(Some(found)),
-            None => Err(self.corrupt(location, "not a checkpoint record")),
+        let Some(checkpoint) = self.tables().checkpoint.clone() else { return Ok(None) };
+        let mut digest = Hash::ZERO;
+        let mut state = Vec::new();
+        for location in checkpoint.parts {
+            let payload = self.read(Kind::Checkpoint, location)?;
+            let part = split_part(&payload);
+            let (head, bytes) =
+                part.ok_or_else(|| self.corrupt(location, "not a part of a checkpoint"))?;
+            digest = part_digest(&digest, &bytes);
+            if head.digest != digest || head.height != checkpoint.height {
+                return Err(self.corrupt(location, "a part of another checkpoint"));
+            }
+            state.extend_from_slice(&bytes);
         }
+        Ok(Some((checkpoint.height, state.into())))
     }
 
     /// Newest height with a slot.

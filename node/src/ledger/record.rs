@@ -3,13 +3,17 @@
 //! ```text
 //! batch  = lane 32 ‖ incarnation u32 ‖ seq u64 ‖ digest 32 ‖ header length u32 ‖ signed header ‖ body
 //! slot   = height u64 ‖ count u32 ‖ (segment u32 ‖ offset u32 ‖ length u32)* ‖ bytes
+//! part of a checkpoint = height u64 ‖ index u32 ‖ count u32 ‖ digest 32 ‖ bytes
 //! others = height u64 ‖ bytes
 //! context of a segment = number u32 ‖ genesis hash 32
 //! ```
-//! Numbers are little-endian (borsh).
+//! Numbers are little-endian (borsh). A part's digest is over the one before it and its own bytes, so that the last
+//! speaks for all.
 
+use crate::limits::CHECKPOINT_PARTS_MAX;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
+use rota_types::hash::keccak256_concat;
 use rota_types::{Hash, Height, Incarnation, Seq, ValidatorKey};
 
 /// What a ledger record is. The numbers are on disk.
@@ -24,7 +28,7 @@ pub(super) enum Kind {
     Header = 4,
     /// The aggregate seal of a header.
     Seal = 5,
-    /// State after a height, to restart from.
+    /// A part of the state after a height, to restart from.
     Checkpoint = 6,
 }
 
@@ -123,6 +127,38 @@ pub(super) fn split_slot(payload: &Bytes) -> Option<(Height, Vec<Location>, Byte
     }
     let start = payload.len().checked_sub(rest.len())?;
     Some((height, batches, payload.slice(start..)))
+}
+
+/// Head of one part of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct PartHead {
+    pub(super) height: Height,
+    /// Which part, from 0.
+    pub(super) index: u32,
+    /// Of how many, at most [`CHECKPOINT_PARTS_MAX`].
+    pub(super) count: u32,
+    /// See [`part_digest`].
+    pub(super) digest: Hash,
+}
+
+/// Bytes of an encoded [`PartHead`].
+const PART_HEAD_BYTES: usize = 8 + 4 + 4 + 32;
+
+/// Digest of a part: over that of the one before it (zero for the first) and its bytes.
+pub(super) fn part_digest(before: &Hash, bytes: &[u8]) -> Hash {
+    keccak256_concat(&[&before.0, bytes])
+}
+
+pub(super) fn part_head(head: &PartHead) -> Vec<u8> {
+    encode(head)
+}
+
+/// Splits a part of a checkpoint into its head and bytes.
+pub(super) fn split_part(payload: &Bytes) -> Option<(PartHead, Bytes)> {
+    let (head, _) = payload.split_at_checked(PART_HEAD_BYTES)?;
+    let head = PartHead::try_from_slice(head).ok()?;
+    let fits = head.index < head.count && head.count <= CHECKPOINT_PARTS_MAX;
+    fits.then(|| (head, payload.slice(PART_HEAD_BYTES..)))
 }
 
 /// Splits any other record into height and bytes.

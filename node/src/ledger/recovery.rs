@@ -4,7 +4,7 @@ use super::error::LedgerError;
 use super::reader::LedgerReader;
 use super::record::{
     Kind, Location, segment_name, segment_number, split_batch, split_context, split_height,
-    split_slot,
+    split_part, split_slot,
 };
 use super::tables::{Entry, Segment, Tables};
 use super::writer::{Ledger, Place};
@@ -86,7 +86,11 @@ impl Collector<'_> {
                 let batches = batches.collect();
                 self.tables.apply(Entry::Slot { height, location, batches });
             }
-            kind @ (Kind::Header | Kind::Seal | Kind::Checkpoint) => {
+            Kind::Checkpoint => {
+                let (head, _) = split_part(payload).ok_or("not a part of a checkpoint")?;
+                self.tables.apply(Entry::Part { head, location });
+            }
+            kind @ (Kind::Header | Kind::Seal) => {
                 let (height, _) = split_height(payload).ok_or("not a record of a height")?;
                 self.tables.apply(Entry::Other { kind, height, location });
             }

@@ -1,6 +1,6 @@
 //! What the ledger keeps in memory: where each kept record is. Bounded by retention and named limits.
 
-use super::record::{BatchKey, Kind, Location};
+use super::record::{BatchKey, Kind, Location, PartHead};
 use crate::disk::DiskFile;
 use crate::limits::{LEDGER_DECIDED_DIGESTS_MAX, LEDGER_DIGEST_HEIGHTS};
 use rota_types::{Hash, Height};
@@ -37,7 +37,15 @@ pub(super) struct HeightEntry {
 pub(super) enum Entry {
     Batch { key: BatchKey, location: Location },
     Slot { height: Height, location: Location, batches: Vec<(Hash, Location)> },
+    Part { head: PartHead, location: Location },
     Other { kind: Kind, height: Height, location: Location },
+}
+
+/// A checkpoint: where its parts are, in order.
+#[derive(Clone)]
+pub(super) struct Checkpoint {
+    pub(super) height: Height,
+    pub(super) parts: Vec<Location>,
 }
 
 #[derive(Default)]
@@ -46,7 +54,10 @@ pub(super) struct Tables {
     pub(super) batches: BTreeMap<Hash, BatchEntry>,
     decided: VecDeque<(Height, Hash)>,
     pub(super) heights: BTreeMap<Height, HeightEntry>,
-    pub(super) checkpoint: Option<(Height, Location)>,
+    /// The newest that is complete.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// The one being written; nothing is restored from it, and a crash ends it.
+    unfinished: Option<Checkpoint>,
 }
 
 impl Tables {
@@ -70,6 +81,7 @@ impl Tables {
                 }
                 self.forget_old_digests(height);
             }
+            Entry::Part { head, location } => self.apply_part(head, location),
             Entry::Other { kind, height, location } => {
                 self.raise(location.segment, height);
                 match kind {
@@ -77,15 +89,35 @@ impl Tables {
                         self.heights.entry(height).or_default().header = Some(location);
                     }
                     Kind::Seal => self.heights.entry(height).or_default().seal = Some(location),
-                    Kind::Checkpoint => {
-                        if self.checkpoint.is_none_or(|(newest, _)| newest <= height) {
-                            self.checkpoint = Some((height, location));
-                        }
-                    }
-                    Kind::Batch | Kind::Slot => {}
+                    Kind::Batch | Kind::Slot | Kind::Checkpoint => {}
                 }
             }
         }
+    }
+
+    /// Takes in a part of a checkpoint; one that does not follow the part before it is of no use.
+    fn apply_part(&mut self, head: PartHead, location: Location) {
+        self.raise(location.segment, head.height);
+        if head.index == 0 {
+            self.unfinished = Some(Checkpoint { height: head.height, parts: Vec::new() });
+        }
+        let Some(mut unfinished) = self.unfinished.take() else { return };
+        let held = u32::try_from(unfinished.parts.len()).unwrap_or(u32::MAX);
+        if unfinished.height != head.height || held != head.index {
+            return;
+        }
+        unfinished.parts.push(location);
+        if head.index.saturating_add(1) < head.count {
+            self.unfinished = Some(unfinished);
+        } else if self.checkpoint.as_ref().is_none_or(|newest| newest.height <= head.height) {
+            self.checkpoint = Some(unfinished);
+        }
+    }
+
+    /// Whether a part of the newest checkpoint, or of the one being written, lies in `segment`.
+    pub(super) fn holds_checkpoint(&self, segment: u32) -> bool {
+        let checkpoints = self.checkpoint.iter().chain(&self.unfinished);
+        checkpoints.flat_map(|found| &found.parts).any(|part| part.segment == segment)
     }
 
     fn raise(&mut self, segment: u32, height: Height) {

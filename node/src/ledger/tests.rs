@@ -3,6 +3,7 @@
 use super::*;
 use crate::disk::sim::{Fault, Tail};
 use crate::disk::{Disk as _, LogError, OpenMode, RealDisk, SimDisk};
+use crate::limits::LEDGER_RECORD_BYTES_MAX;
 use rota_types::{Hash, Height, Incarnation, Seq, ValidatorKey, keccak256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,18 @@ fn body(number: u8) -> Vec<u8> {
     vec![number; if number.is_multiple_of(2) { 300 } else { 20_000 }]
 }
 
+/// Writes a checkpoint, all of its parts.
+fn checkpoint(ledger: &mut Ledger, height: u64, state: Vec<u8>) -> Result<(), LedgerError> {
+    assert!(ledger.begin_checkpoint(Height(height), state.into()));
+    while ledger.append_checkpoint_part()? {}
+    Ok(())
+}
+
+/// A state that no segment of the test holds.
+fn large_state(number: u8) -> Vec<u8> {
+    (0..50_000u32).map(|at| number ^ at.to_le_bytes()[1]).collect()
+}
+
 /// What was synced: a restart must hold all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Held {
@@ -45,6 +58,7 @@ struct Held {
 fn script(disk: &SimDisk, held: &mut Held) -> Result<(), LedgerError> {
     let (mut ledger, _) = open(disk)?;
     ledger.set_segment_bytes(30_000);
+    ledger.set_checkpoint_part_bytes(3);
     let mut next = Held::default();
     for height in 1..=4u64 {
         let numbers: Vec<u8> = (0..3).map(|i| u8::try_from(height).unwrap() * 3 + i).collect();
@@ -63,7 +77,7 @@ fn script(disk: &SimDisk, held: &mut Held) -> Result<(), LedgerError> {
         ledger.sync()?;
         *held = next.clone();
         ledger.append_seal(Height(height), b"seal")?;
-        ledger.append_checkpoint(Height(height), format!("state {height}").as_bytes())?;
+        checkpoint(&mut ledger, height, format!("state {height}").into_bytes())?;
         next.seals.push(height);
         next.checkpoint = height;
     }
@@ -322,4 +336,104 @@ fn the_real_disk_holds_a_ledger_across_reopening() {
     }
     assert_eq!(ledger.reader().undecided().len(), 20);
     assert!(RealDisk.open(Path::new("/nonexistent/x"), OpenMode::Existing).is_err());
+}
+
+#[test]
+fn a_state_larger_than_a_record_is_taken_pruned_to_and_restored() {
+    let disk = SimDisk::new();
+    let (mut ledger, _) = open(&disk).unwrap();
+    let state = vec![7; LEDGER_RECORD_BYTES_MAX + 1];
+    for height in 1..=3u64 {
+        ledger.append_slot(Height(height), &[], b"slot").unwrap();
+    }
+    checkpoint(&mut ledger, 3, state.clone()).unwrap();
+    ledger.sync().unwrap();
+    let restarted = open(&disk).unwrap().0.reader().last_checkpoint().unwrap().unwrap();
+    assert!(restarted.0 == Height(3) && restarted.1 == state, "the large one, whole");
+    ledger.append_slot(Height(4), &[], b"slot").unwrap();
+    let before = ledger.reader().stats();
+    ledger.set_segment_bytes(1024);
+    ledger.append_slot(Height(5), &[], b"slot").unwrap();
+    checkpoint(&mut ledger, 5, b"small".to_vec()).unwrap();
+    let request = PruneRequest { bytes_max: 0, keep_from: Height(5), ..PruneRequest::default() };
+    let report = ledger.prune(&request).unwrap();
+    assert!(report.bytes > before.bytes / 2, "the larger checkpoint before it is gone");
+    drop(ledger);
+    let reader = open(&disk).unwrap().0.reader();
+    assert_eq!(reader.last_checkpoint().unwrap(), Some((Height(5), b"small".as_slice().into())));
+    assert!(reader.stats().bytes < 4096);
+}
+
+#[test]
+fn pruning_keeps_every_part_of_the_newest_checkpoint() {
+    let disk = SimDisk::new();
+    let (mut ledger, _) = open(&disk).unwrap();
+    ledger.set_segment_bytes(4_000);
+    ledger.set_checkpoint_part_bytes(1_000);
+    checkpoint(&mut ledger, 1, large_state(1)).unwrap();
+    for height in 2..=9u64 {
+        ledger.append_slot(Height(height), &[], &[0; 5_000]).unwrap();
+    }
+    let request = PruneRequest { bytes_max: 0, keep_from: Height(8), ..PruneRequest::default() };
+    ledger.prune(&request).unwrap();
+    let found = open(&disk).unwrap().0.reader().last_checkpoint().unwrap();
+    assert_eq!(found, Some((Height(1), large_state(1).into())));
+    // A newer one, complete, lets the older one go.
+    checkpoint(&mut ledger, 9, large_state(9)).unwrap();
+    let report = ledger.prune(&request).unwrap();
+    assert!(report.segments > 10, "{report:?}");
+    let reader = open(&disk).unwrap().0.reader();
+    assert_eq!(reader.last_checkpoint().unwrap(), Some((Height(9), large_state(9).into())));
+    assert_eq!(reader.first(), Some(Height(8)));
+}
+
+#[test]
+fn a_checkpoint_torn_in_any_part_falls_back_to_the_one_before() {
+    let whole = |parts: usize| {
+        let disk = SimDisk::new();
+        let (mut ledger, _) = open(&disk).unwrap();
+        ledger.set_checkpoint_part_bytes(9_000);
+        checkpoint(&mut ledger, 1, large_state(1)).unwrap();
+        ledger.sync().unwrap();
+        assert!(ledger.begin_checkpoint(Height(2), large_state(2).into()));
+        for _ in 0..parts {
+            ledger.append_checkpoint_part().unwrap();
+        }
+        ledger.sync().unwrap();
+        disk
+    };
+    for parts in 0..6usize {
+        let disk = whole(parts);
+        let (mut ledger, _) = open(&disk).unwrap();
+        let found = ledger.reader().last_checkpoint().unwrap();
+        assert_eq!(found, Some((Height(1), large_state(1).into())), "{parts} parts");
+        // The rest of another checkpoint does not complete it.
+        ledger.set_checkpoint_part_bytes(9_000);
+        checkpoint(&mut ledger, 3, large_state(3)).unwrap();
+        ledger.sync().unwrap();
+        let found = open(&disk).unwrap().0.reader().last_checkpoint().unwrap();
+        assert_eq!(found, Some((Height(3), large_state(3).into())), "{parts} parts");
+    }
+    let disk = whole(6);
+    let path = folder().join("00000001.seg");
+    let found = open(&disk).unwrap().0.reader().last_checkpoint().unwrap();
+    assert_eq!(found, Some((Height(2), large_state(2).into())));
+    assert!(disk.cut(&path, disk.live(&path).unwrap().len() - 1));
+    let found = open(&disk).unwrap().0.reader().last_checkpoint().unwrap();
+    assert_eq!(found, Some((Height(1), large_state(1).into())));
+}
+
+#[test]
+fn a_checkpoint_is_not_begun_beside_another() {
+    let disk = SimDisk::new();
+    let (mut ledger, _) = open(&disk).unwrap();
+    assert!(!ledger.begin_checkpoint(Height(1), Vec::new().into()));
+    ledger.set_checkpoint_part_bytes(2);
+    assert!(ledger.begin_checkpoint(Height(1), b"one".to_vec().into()));
+    assert!(!ledger.begin_checkpoint(Height(2), b"two".to_vec().into()));
+    assert!(ledger.append_checkpoint_part().unwrap());
+    assert!(!ledger.append_checkpoint_part().unwrap());
+    ledger.sync().unwrap();
+    let found = ledger.reader().last_checkpoint().unwrap();
+    assert_eq!(found, Some((Height(1), b"one".as_slice().into())));
 }

@@ -3,11 +3,15 @@
 use super::error::LedgerError;
 use super::reader::{LedgerReader, StoredBatch};
 use super::record::{
-    BatchKey, Kind, Location, batch_head, segment_context, segment_name, slot_head,
+    BatchKey, Kind, Location, PartHead, batch_head, part_digest, part_head, segment_context,
+    segment_name, slot_head,
 };
 use super::tables::{Entry, Segment};
 use crate::disk::{Disk, Log};
-use crate::limits::{LEDGER_RECORD_BYTES_MAX, LEDGER_SEGMENT_BYTES};
+use crate::limits::{
+    CHECKPOINT_PART_BYTES, CHECKPOINT_PARTS_MAX, LEDGER_RECORD_BYTES_MAX, LEDGER_SEGMENT_BYTES,
+};
+use bytes::Bytes;
 use rota_types::{Hash, Height};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,6 +40,14 @@ impl Place {
     }
 }
 
+/// A checkpoint of which parts are still to be written.
+struct Unwritten {
+    /// The next part; its digest is that of the part before it.
+    next: PartHead,
+    /// What is left of the state.
+    rest: Bytes,
+}
+
 /// The ledger's writing side. Not cloneable: one owner, usually the commit thread.
 pub struct Ledger {
     pub(super) place: Place,
@@ -45,6 +57,8 @@ pub struct Ledger {
     pending: Vec<Entry>,
     pending_batches: BTreeMap<Hash, Location>,
     pending_heights: BTreeMap<(Kind, Height), Location>,
+    unwritten: Option<Unwritten>,
+    part_bytes: usize,
 }
 
 impl Ledger {
@@ -57,6 +71,8 @@ impl Ledger {
             pending: Vec::new(),
             pending_batches: BTreeMap::new(),
             pending_heights: BTreeMap::new(),
+            unwritten: None,
+            part_bytes: CHECKPOINT_PART_BYTES,
         }
     }
 
@@ -69,6 +85,11 @@ impl Ledger {
     /// Segments roll at this length instead of the default; for tests and small disks.
     pub fn set_segment_bytes(&mut self, bytes: u64) {
         self.place.segment_bytes = bytes.clamp(1024, LEDGER_SEGMENT_BYTES);
+    }
+
+    /// Checkpoints are written in parts of this length instead of the default; for tests.
+    pub fn set_checkpoint_part_bytes(&mut self, bytes: usize) {
+        self.part_bytes = bytes.clamp(1, CHECKPOINT_PART_BYTES);
     }
 
     /// Appends a batch once: the second time its first place is returned and nothing is written.
@@ -159,18 +180,41 @@ impl Ledger {
         self.append_once(Kind::Seal, height, bytes)
     }
 
-    /// Appends the state after a height; the newest is found by [`LedgerReader::last_checkpoint`].
+    /// Begins to append the state after a height: [`Self::append_checkpoint_part`] writes it, part by part. While
+    /// one is being written, or for a state of no bytes or more than [`CHECKPOINT_PARTS_MAX`] parts, nothing
+    /// happens: `false`.
+    pub fn begin_checkpoint(&mut self, height: Height, state: Bytes) -> bool {
+        let count = u32::try_from(state.len().div_ceil(self.part_bytes)).unwrap_or(u32::MAX);
+        if self.unwritten.is_some() || !(1..=CHECKPOINT_PARTS_MAX).contains(&count) {
+            return false;
+        }
+        let next = PartHead { height, index: 0, count, digest: Hash::ZERO };
+        self.unwritten = Some(Unwritten { next, rest: state });
+        true
+    }
+
+    /// Appends the next part of the checkpoint that was begun; `true` while parts are left. When the last one is
+    /// durable [`LedgerReader::last_checkpoint`] finds it.
     ///
     /// # Errors
-    /// Any of the disk, or too large for one record.
-    pub fn append_checkpoint(
-        &mut self,
-        height: Height,
-        bytes: &[u8],
-    ) -> Result<Location, LedgerError> {
-        let location = self.write(Kind::Checkpoint, &[&height.0.to_le_bytes(), bytes])?;
-        self.pending.push(Entry::Other { kind: Kind::Checkpoint, height, location });
-        Ok(location)
+    /// Any of the disk.
+    pub fn append_checkpoint_part(&mut self) -> Result<bool, LedgerError> {
+        let Some(Unwritten { next, mut rest }) = self.unwritten.take() else { return Ok(false) };
+        let part = rest.split_to(self.part_bytes.min(rest.len()));
+        let head = PartHead { digest: part_digest(&next.digest, &part), ..next };
+        let location = self.write(Kind::Checkpoint, &[&part_head(&head), &part])?;
+        self.pending.push(Entry::Part { head, location });
+        if !rest.is_empty() {
+            let next = PartHead { index: head.index.saturating_add(1), ..head };
+            self.unwritten = Some(Unwritten { next, rest });
+        }
+        Ok(self.is_writing_checkpoint())
+    }
+
+    /// Whether parts of a checkpoint are still to be written.
+    #[must_use]
+    pub const fn is_writing_checkpoint(&self) -> bool {
+        self.unwritten.is_some()
     }
 
     fn append_once(

@@ -2,7 +2,7 @@
 
 use super::panics::PanicWatch;
 use crate::core::Input;
-use crate::limits::{CHECKPOINT_HEIGHTS, EXECUTE_QUEUE_MAX, LEDGER_RECORD_BYTES_MAX};
+use crate::limits::{CHECKPOINT_HEIGHTS, EXECUTE_QUEUE_MAX};
 use rota_sequencer::execution::{DecidedSlot, Executor};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ impl Execution {
         match self.0.execute(decided) {
             Ok(executed) => {
                 let due = executed.header.height.0.checked_rem(CHECKPOINT_HEIGHTS) == Some(0);
-                let state = due.then(|| self.0.to_checkpoint()).filter(fits);
+                let state = due.then(|| self.0.to_checkpoint());
                 Input::Executed { executed: Box::new(executed), checkpoint: state.map(Into::into) }
             }
             Err(error) => Input::ExecutionFailed { reason: error.to_string() },
@@ -48,17 +48,4 @@ pub(super) fn spawn(
         }
     })?;
     Ok(sender)
-}
-
-/// A state too large for one record is not checkpointed: a start then executes more, and nothing stops.
-#[expect(clippy::ptr_arg, reason = "the predicate of an Option<Vec<u8>>")]
-fn fits(state: &Vec<u8>) -> bool {
-    let fits = state.len() < LEDGER_RECORD_BYTES_MAX / 2;
-    if !fits {
-        tracing::error!(
-            bytes = state.len(),
-            "the state is too large for a checkpoint: starts take longer"
-        );
-    }
-    fits
 }
