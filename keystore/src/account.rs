@@ -3,7 +3,7 @@
 use crate::config::{Config, KeystoreId};
 use crate::error::{number, within};
 use crate::keys::KeyId;
-use crate::limits::{EMERGENCY_DIGESTS_MAX, LANES_MAX};
+use crate::limits::{ACCOUNT_BYTES, CONFIG_BYTES_FACTOR, EMERGENCY_DIGESTS_MAX, LANES_MAX};
 use crate::params::Params;
 use borsh::{BorshDeserialize, BorshSerialize};
 use rota_types::hash::keccak256_concat;
@@ -212,6 +212,10 @@ pub struct Account {
     pub executed: BTreeMap<Hash, Slot>,
 }
 
+fn counted(config_bytes: usize) -> u64 {
+    number(config_bytes).saturating_mul(CONFIG_BYTES_FACTOR).saturating_add(ACCOUNT_BYTES)
+}
+
 /// Bytes between config and lanes in a record: six numbers.
 const FIELDS_BYTES: usize = 6 * 8;
 
@@ -239,6 +243,16 @@ impl Account {
         let (_, rest) = Self::split_config(record)?;
         let mut lanes = rest.get(FIELDS_BYTES..)?;
         Lanes::deserialize(&mut lanes).ok()
+    }
+
+    /// What the account counts for in [`crate::KeystoreState::bytes`].
+    pub(crate) fn bytes(&self) -> u64 {
+        counted(self.config.to_bytes().len())
+    }
+
+    /// [`Self::bytes`] of the account of a record.
+    pub(crate) fn bytes_of(record: &[u8]) -> u64 {
+        Self::split_config(record).map_or(0, |(config, _)| counted(config.len()))
     }
 
     /// The config of a record, encoded, and what follows it.

@@ -116,6 +116,12 @@ impl Outcome {
         }
         let change = execute(&mut account, op, slot, params)?;
         account.updated_slot = slot;
+        if counters.is_some() || matches!(change, Change::ConfigSet { .. }) {
+            let bytes = state.bytes_with(&account);
+            if bytes > state.bytes() {
+                within(bytes, params.state_bytes_max, RefusalCode::NewAccountsLimit)?;
+            }
+        }
         Ok(Self { account, change, counters })
     }
 }

@@ -34,8 +34,18 @@ pub const COOLDOWN_MS: u64 = FREEZE_MS_MAX;
 /// Most emergency digests remembered per account; another emergency operation is refused `KeystoreBudget`
 /// until the oldest expires. Above what an owner with every key needs within one validity window.
 pub const EMERGENCY_DIGESTS_MAX: usize = 16;
-/// Most accounts of the state: the tree is held in memory at about 1 KiB an account.
+/// Most accounts of the state. [`STATE_BYTES_MAX`] comes first: half a million accounts of one key.
 pub const ACCOUNTS_MAX: u64 = 1 << 22;
+/// Most bytes of the state, counted as [`ACCOUNT_BYTES`] and [`CONFIG_BYTES_FACTOR`] say, so that the tree takes at
+/// most 1 GiB of memory and a checkpoint at most as much of a disk. Above it no account is created and no config
+/// grows: `NewAccountsLimit`, with both figures.
+pub const STATE_BYTES_MAX: u64 = 1 << 30;
+/// Counted bytes of an account besides its config, whatever it holds now, so that no freeze is ever refused for
+/// room: two leaves with the nodes above them (about 800), keys, AuthLeaf, fields and lane 0 (about 400), and
+/// [`EMERGENCY_DIGESTS_MAX`] digests (640).
+pub const ACCOUNT_BYTES: u64 = 2048;
+/// Counted bytes for each byte of a config: itself, and the end of a freeze (40 bytes) for a key (60 and more).
+pub const CONFIG_BYTES_FACTOR: u64 = 2;
 /// Work units a slot affords per millisecond of its length. A unit is about 50 µs of one core (one Ed25519
 /// signature, or the writes of one operation): execution takes about one fifth of a slot at most.
 pub const UNITS_PER_SLOT_MS: u64 = 4;

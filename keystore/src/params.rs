@@ -1,8 +1,8 @@
 //! Parameters of the rollup, fixed by genesis and committed in the state.
 
 use crate::limits::{
-    ACCOUNTS_MAX, COOLDOWN_MS, EMERGENCY_SHARE_BYTES_MIN, FREEZE_MS_MAX, UNITS_PER_SLOT_MS,
-    UNITS_SHARE_MIN,
+    ACCOUNTS_MAX, COOLDOWN_MS, EMERGENCY_SHARE_BYTES_MIN, FREEZE_MS_MAX, STATE_BYTES_MAX,
+    UNITS_PER_SLOT_MS, UNITS_SHARE_MIN,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use rota_types::Genesis;
@@ -24,6 +24,8 @@ pub struct Params {
     pub emergency_bytes_max: u64,
     /// Most work units of a slot, shared by the authors.
     pub units_max: u64,
+    /// Most bytes of the state, as [`crate::KeystoreState::bytes`] counts them.
+    pub state_bytes_max: u64,
 }
 
 impl Params {
@@ -38,6 +40,7 @@ impl Params {
             accounts_max: ACCOUNTS_MAX,
             emergency_bytes_max: genesis.emergency_bytes_max,
             units_max: genesis.slot_ms.saturating_mul(UNITS_PER_SLOT_MS),
+            state_bytes_max: STATE_BYTES_MAX,
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Counters {
 pub struct KeystoreState {
     params: Params,
     counters: Counters,
+    /// Sum over the accounts; a function of the leaves.
+    bytes: u64,
     tree: SparseTree,
 }
 
@@ -41,7 +43,7 @@ impl KeystoreState {
         let counters = Counters::default();
         tree.insert(Silo::Params.key(&PARAMS_ID), encode(&params));
         tree.insert(Silo::Params.key(&COUNTERS_ID), encode(&counters));
-        Self { params, counters, tree }
+        Self { params, counters, bytes: 0, tree }
     }
 
     /// The parameters fixed by genesis.
@@ -60,6 +62,19 @@ impl KeystoreState {
     #[must_use]
     pub const fn accounts(&self) -> u64 {
         self.counters.accounts
+    }
+
+    /// Counted bytes of all accounts, an upper bound of what they take in memory and in a checkpoint.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// [`Self::bytes`] once `account` is written.
+    pub(crate) fn bytes_with(&self, account: &Account) -> u64 {
+        let record = self.tree.get(&Silo::Account.key(&account.keystore_id.0));
+        let others = self.bytes.saturating_sub(record.map_or(0, Account::bytes_of));
+        others.saturating_add(account.bytes())
     }
 
     /// The record of an account.
@@ -100,6 +115,7 @@ impl KeystoreState {
     /// Writes an account's record and leaf.
     pub(crate) fn put(&mut self, account: &Account) {
         let id = &account.keystore_id.0;
+        self.bytes = self.bytes_with(account);
         self.tree.insert(Silo::Auth.key(id), account.auth_leaf().to_bytes());
         self.tree.insert(Silo::Account.key(id), encode(account));
     }
@@ -115,7 +131,7 @@ impl KeystoreState {
         let params_key = Silo::Params.key(&PARAMS_ID);
         let params = borsh::from_slice(tree.get(&params_key)?).ok()?;
         let counters: Counters = borsh::from_slice(tree.get(&counters_key)?).ok()?;
-        let mut accounts = 0u64;
+        let (mut accounts, mut bytes) = (0u64, 0u64);
         for (key, value) in &tree {
             if *key == counters_key || *key == params_key || value.len() == AUTH_LEAF_BYTES {
                 continue;
@@ -129,10 +145,12 @@ impl KeystoreState {
                 return None;
             }
             accounts = accounts.saturating_add(1);
+            bytes = bytes.saturating_add(account.bytes());
         }
         let leaves = u64::try_from(tree.len()).ok()?;
         let complete = leaves == accounts.checked_mul(2)?.checked_add(2)?;
-        (complete && accounts == counters.accounts).then_some(Self { params, counters, tree })
+        let held = complete && accounts == counters.accounts;
+        held.then_some(Self { params, counters, bytes, tree })
     }
 }
 

@@ -22,6 +22,7 @@ fn params(units_max: u64) -> Params {
         accounts_max: 1_000,
         emergency_bytes_max: 64 * 1024,
         units_max,
+        state_bytes_max: 1 << 20,
     }
 }
 

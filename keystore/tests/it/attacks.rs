@@ -1,11 +1,11 @@
 //! Each attack on an account that the rules answer, by name.
-use crate::common::{CHAIN, WEEK, Wallet, World, check, code, config_of, ed, key};
+use crate::common::{CHAIN, WEEK, Wallet, World, check, code, config_of, ed, key, params};
 use rota_keystore::wallet::{Request, rotate, single_key_config};
 use rota_keystore::{
-    AccountProof, Auth, Change, Config, Envelope, FreezeAuthority, Key, KeyKind, Op, PublicKey,
-    Role, Shown, Status, admit, authorises, check_bytes,
+    AccountProof, Auth, Change, Config, Envelope, FreezeAuthority, Key, KeyKind, KeystoreState, Op,
+    Params, PublicKey, Role, Shown, Status, admit, authorises, check_bytes,
 };
-use rota_types::{Hash, RefusalCode as Code, Slot};
+use rota_types::{Hash, Refusal, RefusalCode as Code, Slot};
 
 const ALL: u16 = Role::ALL_BITS;
 
@@ -500,4 +500,38 @@ fn a_point_in_compact_form_is_no_second_key_of_one_secret() {
             assert_eq!(code(compact.check()), Code::BadConfig, "{kind}");
         }
     }
+}
+
+#[test]
+fn a_full_state_refuses_growth_and_nothing_else() {
+    let (owner, second) = (ed(1), ed(2));
+    let (wallet, other) = (Wallet::single(0, &owner), Wallet::single(1, &owner));
+    let one = World::with(&wallet, &[&owner]).state.bytes();
+    // Room for two accounts of one key.
+    let full = Params { state_bytes_max: 2 * one, ..params() };
+    let mut world = World { state: KeystoreState::new(full), slot: Slot(100) };
+    for wallet in [&wallet, &other] {
+        let request = Request::init(CHAIN, wallet.init.clone(), world.valid_until());
+        world.submit(&request, &[&owner]).unwrap();
+    }
+    assert_eq!(world.state.bytes(), 2 * one);
+    let third = Wallet::single(2, &owner);
+    let request = Request::init(CHAIN, third.init, world.valid_until());
+    let checked = check(&request.sign(&[&owner]).unwrap(), request.valid_until_slot).unwrap();
+    assert_eq!(code(admit(&world.state, &checked, world.slot)), Code::NewAccountsLimit);
+    let (root, refused) = (world.state.root(), world.submit(&request, &[&owner]));
+    assert_eq!(refused, Err(Refusal::at_limit(Code::NewAccountsLimit, 2 * one, 3 * one)));
+    let add = |world: &World| Op::AddKey {
+        previous_config_hash: world.config(&wallet).hash(),
+        new_key: Key { roles: Role::Sign.bit(), ..Key::all_roles(second.public_key().clone()) },
+    };
+    let op = add(&world);
+    assert_eq!(code(world.run(&wallet, op, &[&owner])), Code::NewAccountsLimit);
+    assert_eq!(world.state.root(), root, "a refused operation leaves no trace");
+    // A freeze needs no room that was not counted, and a config of the same size fits.
+    world.run(&wallet, world.freeze(&wallet, 50), &[&owner]).unwrap();
+    world.run(&wallet, Op::Unfreeze, &[&owner]).unwrap();
+    let same = world.set_config(&other, single_key_config(second.public_key().clone()));
+    world.run(&other, same, &[&owner, &second]).unwrap();
+    assert_eq!(world.state.bytes(), 2 * one);
 }

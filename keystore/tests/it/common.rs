@@ -21,6 +21,7 @@ pub(crate) fn params() -> Params {
         accounts_max: 64,
         emergency_bytes_max: 64 * 1024,
         units_max: 48_000,
+        state_bytes_max: 1 << 20,
     }
 }
 

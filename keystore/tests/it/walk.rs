@@ -3,7 +3,9 @@
 use crate::common::{CHAIN, Wallet, World, config_of, ed};
 use proptest::prelude::*;
 use rota_keystore::wallet::{Request, WalletKey};
-use rota_keystore::{AccountProof, FreezeAuthority, Key, Op, Role, Shown, authorises};
+use rota_keystore::{
+    AccountProof, FreezeAuthority, Key, KeystoreState, Op, Role, Shown, authorises,
+};
 use rota_types::Slot;
 
 #[derive(Clone, Debug)]
@@ -67,6 +69,10 @@ fn check_invariants(world: &World, wallet: &Wallet, keys: &[WalletKey]) {
     let root = world.state.root();
     let account = world.state.account(&wallet.id).unwrap();
     account.config.validate().unwrap();
+    let next = account.lanes.next_seq(0, world.slot, world.state.params().validity_slots);
+    assert_eq!(world.state.next_seq(&wallet.id, 0, world.slot), next);
+    let restored: KeystoreState = borsh::from_slice(&borsh::to_vec(&world.state).unwrap()).unwrap();
+    assert_eq!(restored.bytes(), world.state.bytes());
     match AccountProof::of(&world.state, &wallet.id).verify(&root).unwrap() {
         Shown::Present { leaf, config } => {
             assert_eq!((leaf, *config), (account.auth_leaf(), account.config.clone()));

@@ -104,6 +104,7 @@ fn keystore_sequence_is_judged_by_state_where_there_is_one() {
         accounts_max: 100,
         emergency_bytes_max: 1 << 16,
         units_max: 48_000,
+        state_bytes_max: 1 << 20,
     };
     let state = KeystoreState::new(params);
     let key = WalletKey::from_secret(KeyKind::Ed25519, &[5; 32]).unwrap();
