@@ -87,13 +87,13 @@ impl Driver {
 
     /// Puts a body in the log, before the first entry that names it.
     pub(super) fn log_body(&mut self, id: &Hash) {
-        let Some(value) = self.seat.as_mut().and_then(|seat| seat.values.get_mut(id)) else {
-            return;
-        };
+        let Some(seat) = self.seat.as_mut() else { return };
+        let height = seat.height;
+        let Some(value) = seat.values.get_mut(id) else { return };
         if !value.logged {
             value.logged = true;
             let entry = WalEntry::Body(value.body.as_ref().clone());
-            self.desk.push(Effect::Wal(entry.to_bytes()));
+            self.desk.push(Effect::Wal { height, entry: entry.to_bytes() });
         }
     }
 }

@@ -127,13 +127,14 @@ pub enum SafetyAlarm {
 /// What a driver asks for. Each step's list begins with its log entries; see [`crate::Driver::step`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Begin the log of this height; older ones may go once their decision is in the ledger.
-    WalReset {
+    /// Append to the log of this height, which begins with its first entry; older logs may go once their decision is
+    /// in the ledger.
+    Wal {
         /// The height.
         height: Height,
+        /// What to append.
+        entry: Bytes,
     },
-    /// Append to the log of the current height.
-    Wal(Bytes),
     /// Send to every other validator of this height.
     Broadcast {
         /// On which stream.
@@ -231,6 +232,6 @@ impl Effect {
     /// Whether it is an entry for the log.
     #[must_use]
     pub const fn is_wal(&self) -> bool {
-        matches!(self, Self::WalReset { .. } | Self::Wal(_))
+        matches!(self, Self::Wal { .. })
     }
 }

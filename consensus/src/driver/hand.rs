@@ -164,7 +164,8 @@ impl Hand<'_> {
             return;
         }
         if let Some(entry) = WalEntry::from_input(input) {
-            self.desk.push(Effect::Wal(entry.to_bytes()));
+            let height = self.seat.height;
+            self.desk.push(Effect::Wal { height, entry: entry.to_bytes() });
         }
     }
 

@@ -67,9 +67,7 @@ impl Driver {
         if abstaining {
             self.desk.push(Effect::Abstaining { height });
         }
-        if wal.is_empty() {
-            self.desk.push(Effect::WalReset { height });
-        } else {
+        if !wal.is_empty() {
             self.replay(&wal, gate);
             self.drain_inbox(gate);
         }

@@ -14,11 +14,14 @@ impl Net {
     pub(crate) fn apply(&mut self, node: usize, effect: Effect) {
         let now = self.now;
         match effect {
-            Effect::WalReset { height } => {
-                self.nodes[node].disk.wal_height = height;
-                self.nodes[node].disk.wal.clear();
+            Effect::Wal { height, entry } => {
+                let disk = &mut self.nodes[node].disk;
+                if disk.wal_height != height {
+                    disk.wal_height = height;
+                    disk.wal.clear();
+                }
+                disk.wal.push(entry);
             }
-            Effect::Wal(bytes) => self.nodes[node].disk.wal.push(bytes),
             Effect::Broadcast { class, bytes } => {
                 let message = Message::from_bytes(class, &bytes).unwrap();
                 self.watch(node, &message);

@@ -163,3 +163,46 @@ fn only_a_voters_own_connection_says_why_it_voted_nil() {
     solo.hand(voter, &Message::Vote { vote: vote.clone(), reason });
     assert_eq!(said(&solo), reason);
 }
+
+#[test]
+fn entries_after_a_replayed_log_belong_to_its_height_though_the_height_before_had_none() {
+    let logged = |effects: &[Effect]| -> Vec<(Height, bytes::Bytes)> {
+        let wal = effects.iter().filter_map(|effect| match effect {
+            Effect::Wal { height, entry } => Some((*height, entry.clone())),
+            _ => None,
+        });
+        wal.collect()
+    };
+    // A first life at height 2, whose ledger is lost and whose log is kept.
+    let parent = Event::Executed { height: Height(1), header_id: Hash::ZERO };
+    let mut first = Solo::new(2, 2_000);
+    first.step(parent.clone());
+    first.pass(150);
+    let body = first.body(0, 2);
+    first.propose(0, &body, None);
+    first.others_vote(VoteKind::Prevote, 0, Some(body.id(CHAIN)), None);
+    let log: Vec<_> = logged(&first.effects).into_iter().map(|(_, entry)| entry).collect();
+    assert!(!log.is_empty());
+
+    // The second life catches up through height 1.
+    let mut second = Solo::new(1, 2_000);
+    second.pass(150);
+    second.others_vote(VoteKind::Prevote, 0, None, None);
+    let before = logged(&second.effects);
+    assert!(!before.is_empty() && before.iter().all(|(height, _)| *height == Height(1)));
+    second.step(parent);
+    second.height = Height(2);
+    second.effects.clear();
+    second.step(Event::Start(rota_consensus::Start {
+        height: Height(2),
+        validators: second.set.clone(),
+        parent_slot: rota_types::Slot(1),
+        wal: log,
+        marks: Vec::new(),
+    }));
+    second.pass(3_000);
+    second.others_vote(VoteKind::Precommit, 0, None, None);
+    second.others_vote(VoteKind::Prevote, 1, None, None);
+    let after = logged(&second.effects);
+    assert!(!after.is_empty() && after.iter().all(|(height, _)| *height == Height(2)), "{after:?}");
+}

@@ -80,8 +80,7 @@ impl Core {
     fn on_driver_effect(&mut self, now: TimestampMs, effect: consensus::Effect) {
         use consensus::Effect as E;
         match effect {
-            E::WalReset { height } => self.wal_height = height,
-            E::Wal(entry) => self.durable.push(Effect::Wal { height: self.wal_height, entry }),
+            E::Wal { height, entry } => self.durable.push(Effect::Wal { height, entry }),
             E::Broadcast { class, bytes } => {
                 self.out.push(Effect::Broadcast { class: frame_class(class), bytes });
             }

@@ -100,8 +100,6 @@ pub struct Core {
     desk: SlotDesk,
     seals: Seals,
     catchup: CatchUp,
-    /// The height whose log is written.
-    wal_height: Height,
     /// Newest decided height, in the ledger or on its way there.
     decided: Height,
     decided_slot: Slot,
@@ -172,7 +170,6 @@ impl Core {
             desk: SlotDesk::new(&genesis, validators.clone()),
             seals: Seals::new(genesis.chain_id, validators.clone(), restored.sealed),
             catchup: catch_up(&genesis, &validators, me, &restored),
-            wal_height: height.next(),
             decided: height,
             decided_slot: slot,
             tips: DecidedTips::of(executor.order()),
