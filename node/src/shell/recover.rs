@@ -12,7 +12,6 @@ use crate::index::{Index, IndexOptions, IndexedSlot};
 use crate::ledger::{Ledger, LedgerReader};
 use crate::limits::UNSEALED_LOOK_BACK;
 use crate::wal::Wal;
-use bytes::Bytes;
 use rota_sequencer::Batch;
 use rota_sequencer::execution::{ExecutedRecord, Executor};
 use rota_types::{Genesis, Hash, Height, Mark, MarkPlace, SlotHeader, ValidatorKey, VoteKind};
@@ -118,7 +117,7 @@ pub fn open(
     ledger.sync()?;
     let (sealed, unsealed) = seals_of(&slots, executor.height())?;
     let next = executor.height().next();
-    let wals = wals(&mut wal, next)?;
+    let wals = wal.replay_from(next)?;
     // Reading made the highest log the current one: open them again and go on with the next height's.
     let mut wal = Wal::open(Arc::clone(disk), &home.wal_folder(), salt)?;
     wal.replay(next)?;
@@ -221,15 +220,6 @@ fn batch_marks(guard: &Guard, undecided: &[Arc<Batch>]) -> Vec<Mark> {
         Some(Mark { place: MarkPlace::Ack { position }, digest })
     });
     own.chain(acks).collect()
-}
-
-/// Entries of every log from a height on.
-fn wals(wal: &mut Wal, from: Height) -> Result<BTreeMap<Height, Vec<Bytes>>, OperatorError> {
-    let mut entries = BTreeMap::new();
-    for height in wal.heights()?.into_iter().filter(|height| *height >= from) {
-        entries.insert(height, wal.replay(height)?.entries);
-    }
-    Ok(entries)
 }
 
 /// Marks of votes from a height on.

@@ -13,6 +13,7 @@ use crate::disk::{Disk, Log, LogError, OpenMode, Torn};
 use crate::limits::{WAL_FILE_BYTES_MAX, WAL_HEIGHTS_KEPT, WAL_RECORD_BYTES_MAX};
 use bytes::Bytes;
 use rota_types::Height;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,6 +103,21 @@ impl Wal {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Entries of every height from one on. None of their files is the current one: a node whose ledger lost its tail
+    /// comes to each of them again, from below.
+    ///
+    /// # Errors
+    /// Those of [`Wal::replay`].
+    pub fn replay_from(&mut self, from: Height) -> Result<BTreeMap<Height, Vec<Bytes>>, WalError> {
+        let mut entries = BTreeMap::new();
+        for height in self.heights()?.into_iter().filter(|height| *height >= from) {
+            entries.insert(height, self.replay(height)?.entries);
+        }
+        self.sync()?;
+        self.current = None;
+        Ok(entries)
     }
 
     /// Adds an entry of a height; a height without a file gets one, and files of heights

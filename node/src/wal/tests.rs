@@ -109,3 +109,23 @@ fn damage_in_the_middle_is_refused_and_appending_goes_on_after_a_replay() {
     let error = open(&disk).replay(Height(1)).unwrap_err();
     assert!(matches!(error, WalError::Log(LogError::Corrupt { .. })));
 }
+
+#[test]
+fn a_node_whose_ledger_lost_its_tail_writes_the_heights_below_its_logs_and_goes_on_in_them() {
+    let disk = SimDisk::new();
+    let mut wal = open(&disk);
+    for height in [7, 8] {
+        wal.append(Height(height), &entry(height, 0)).unwrap();
+    }
+    wal.sync().unwrap();
+    let mut wal = open(&disk);
+    let found = wal.replay_from(Height(6)).unwrap();
+    assert_eq!(found.keys().copied().collect::<Vec<_>>(), [Height(7), Height(8)]);
+    for height in [6, 7, 8] {
+        wal.append(Height(height), &entry(height, 1)).unwrap();
+    }
+    wal.sync().unwrap();
+    let entries = open(&disk).replay(Height(8)).unwrap().entries;
+    assert_eq!(entries, [entry(8, 0), entry(8, 1)]);
+    assert!(matches!(wal.append(Height(7), b"x"), Err(WalError::Backwards { .. })));
+}
