@@ -12,7 +12,7 @@ use super::wire::LaneMessage;
 use super::{Lanes, Turn};
 use crate::batch::Batch;
 use crate::limits::UNACKED_BATCHES_MAX;
-use rota_types::{Ack, Hash, Mark, MarkPlace, Signature, ValidatorKey};
+use rota_types::{Ack, Hash, LanePosition, Mark, MarkPlace, Signature, ValidatorKey};
 use std::sync::Arc;
 
 /// What to do with a body that is held and not acknowledged.
@@ -55,6 +55,10 @@ impl Lanes {
                 return;
             }
         }
+        if self.is_rival(&digest, &position) {
+            // Its header is evidence enough; a body of every place would fill memory until the place is executed.
+            return;
+        }
         self.held.attach(&batch);
         let Some(lane) = self.lanes.get_mut(&position.lane) else { return };
         lane.unacked.insert((position.seq.0, digest));
@@ -63,6 +67,15 @@ impl Lanes {
         }
         self.advance(turn, &position.lane);
         self.drop_surplus(&position.lane);
+    }
+
+    /// Whether another batch was acknowledged at this place, and this one is not known to be certified.
+    fn is_rival(&self, digest: &Hash, position: &LanePosition) -> bool {
+        let seq = position.seq.0;
+        let chain = self.lanes.get(&position.lane).and_then(|lane| lane.chain.get(&seq));
+        let mut others = self.held.at(&position.lane, seq).iter().filter(|other| *other != digest);
+        let acked = |other| self.held.get(other).is_some_and(|entry| entry.ack.is_some());
+        chain != Some(digest) && others.any(acked)
     }
 
     /// A repeated batch gets the same acknowledgement.
@@ -185,11 +198,13 @@ impl Lanes {
         self.send_ack(turn, *key, &batch, signature);
     }
 
-    /// A body that never gets an acknowledgement here; if it is certified it was stored already.
+    /// A body that never gets an acknowledgement here; if it is certified it was stored already, and else it goes: if
+    /// it is decided all the same it is asked for.
     fn settle(&mut self, key: &ValidatorKey, seq: u64, digest: &Hash) {
         if let Some(lane) = self.lanes.get_mut(key) {
             lane.unacked.remove(&(seq, *digest));
         }
+        self.held.drop_unstored(digest);
     }
 
     fn forget(&mut self, key: &ValidatorKey, seq: u64, digest: &Hash) {
@@ -209,10 +224,10 @@ impl Lanes {
         }
     }
 
-    /// Keeps the batches that wait within their limit; the newest go, and are asked for again.
+    /// Keeps the batches that wait within their limit and that of memory; the newest go, and are asked for again.
     fn drop_surplus(&mut self, key: &ValidatorKey) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
-        while lane.unacked.len() > UNACKED_BATCHES_MAX {
+        while lane.unacked.len() > UNACKED_BATCHES_MAX || self.held.is_over() {
             let Some((seq, digest)) = lane.unacked.pop_last() else { return };
             lane.dropped = true;
             if lane.chain.get(&seq) != Some(&digest) {

@@ -118,14 +118,33 @@ impl Held {
                 self.ages.push_back(batch.digest());
             }
         }
+        self.shrink();
     }
 
-    /// Notes that a body goes to the ledger, and drops the oldest stored bodies beyond the limit.
+    /// Drops a body that the ledger has not.
+    pub(crate) fn drop_unstored(&mut self, digest: &Hash) {
+        if let Some(entry) = self.entries.get_mut(digest).filter(|entry| !entry.stored) {
+            self.bodies_bytes = self.bodies_bytes.saturating_sub(body_bytes(entry));
+            entry.batch = None;
+        }
+    }
+
+    /// Whether bodies that the ledger has not are alone beyond the limit: the others went before.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.bodies_bytes > self.bodies_bytes_max
+    }
+
+    /// Notes that a body goes to the ledger.
     pub(crate) fn mark_stored(&mut self, digest: &Hash) {
         if let Some(entry) = self.entries.get_mut(digest) {
             entry.stored = true;
             self.ages.push_back(*digest);
         }
+        self.shrink();
+    }
+
+    /// Drops the oldest stored bodies beyond the limit.
+    fn shrink(&mut self) {
         while self.bodies_bytes > self.bodies_bytes_max {
             let Some(oldest) = self.ages.pop_front() else { break };
             if let Some(entry) = self.entries.get_mut(&oldest) {

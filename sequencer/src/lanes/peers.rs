@@ -181,6 +181,7 @@ impl Lanes {
                 &entry.signed.header.position,
                 &open.digest,
             );
+            let before = open.acks.len();
             open.acks.retain(|key, signature| {
                 let good = key.verify(&digest, signature, "acknowledgement").is_ok();
                 if !good {
@@ -188,6 +189,10 @@ impl Lanes {
                 }
                 good
             });
+            // Those left are good, and may be enough: nobody may send another for a long time.
+            if open.acks.len() < before {
+                self.try_certify(turn, seq);
+            }
             return;
         }
         let took = turn.now.0.saturating_sub(open.sealed_at.0);

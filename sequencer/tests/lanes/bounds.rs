@@ -1,6 +1,7 @@
 //! Limits: lead, queues, memory, windows; an hour without quorum.
 
 use crate::net::{Net, list};
+use rota_sequencer::Batch;
 use rota_sequencer::lanes::Event;
 use rota_sequencer::limits::{SUBMISSION_QUEUE_BYTES_MAX, UNACKED_BATCHES_MAX, WINDOW_BATCHES_MAX};
 use rota_types::RefusalCode;
@@ -117,6 +118,56 @@ fn bodies_beyond_the_memory_limit_are_read_from_the_ledger() {
     net.submit(0, 20, list([20], 50_000));
     net.run(10);
     assert_eq!(net.nodes[1].ledger.len(), 21, "all its acknowledgements are known after a restart");
+}
+
+#[test]
+fn large_second_branches_of_small_acknowledged_batches_take_no_memory() {
+    let mut net = Net::new(4);
+    net.bodies_max = 300_000;
+    net.crash(1);
+    net.restart(1);
+    net.crash(0);
+    let give = |net: &mut Net, batch: &Arc<Batch>| {
+        net.step(1, Event::Batch { from: net.keys[0], batch: Arc::clone(batch) });
+    };
+    let mut parent: Option<Arc<Batch>> = None;
+    for place in 0..40 {
+        let small = net.forge(0, parent.as_deref(), &[place]);
+        let tags: Vec<u64> = (0..1_000).map(|tag| (place + 1) * 1_000_000 + tag).collect();
+        let large = net.forge(0, parent.as_deref(), &tags);
+        give(&mut net, &small);
+        give(&mut net, &large);
+        give(&mut net, &large);
+        parent = Some(small);
+    }
+    let node = &net.nodes[1];
+    assert_eq!((node.ledger.len(), node.evidence.len()), (40, 1));
+    assert!(node.lanes.usage().0 <= 300_000, "{:?}", node.lanes.usage());
+}
+
+#[test]
+fn bodies_that_wait_for_an_acknowledgement_count_against_the_memory_limit() {
+    let mut net = Net::new(4);
+    net.bodies_max = 300_000;
+    net.crash(1);
+    net.restart(1);
+    net.crash(0);
+    let mut parent = net.forge(0, None, &[0]);
+    let mut waiting = vec![];
+    for place in 1..20 {
+        let tags: Vec<u64> = (0..1_000).map(|tag| place * 1_000_000 + tag).collect();
+        parent = net.forge(0, Some(&parent), &tags);
+        waiting.push(Arc::clone(&parent));
+    }
+    for batch in &waiting {
+        net.step(1, Event::Batch { from: net.keys[0], batch: Arc::clone(batch) });
+        assert!(net.nodes[1].lanes.usage().0 <= 300_000, "{:?}", net.nodes[1].lanes.usage());
+    }
+    let first = net.forge(0, None, &[0]);
+    for batch in std::iter::once(&first).chain(&waiting) {
+        net.step(1, Event::Batch { from: net.keys[0], batch: Arc::clone(batch) });
+    }
+    assert_eq!(net.nodes[1].ledger.len(), 20, "all are acknowledged when their parents are here");
 }
 
 #[test]

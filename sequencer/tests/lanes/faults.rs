@@ -60,6 +60,7 @@ fn of_two_branches_one_is_certified_and_the_author_is_named_once() {
     let good = certificate(&net, &y, &[2, 3]);
     give_certificate(&mut net, 1, 0, good);
     assert!(acked(&net, 1, &y2), "its parent is certified");
+    give(&mut net, 1, 0, &y);
     assert!(net.nodes[1].ledger.iter().any(|b| b.digest() == y.digest()), "certified: kept");
     give(&mut net, 1, 0, &x2);
     assert!(!acked(&net, 1, &x2));
@@ -119,6 +120,24 @@ fn a_bad_acknowledgement_delays_no_certificate() {
     ack.validator = net.keys[2];
     net.step(0, Event::Message { from: net.keys[1], message: LaneMessage::Ack(ack) });
     assert_eq!(net.nodes[0].penalties[1], (net.keys[1], Offence::NotTheirs));
+}
+
+#[test]
+fn an_acknowledgement_that_is_enough_with_the_good_ones_certifies_though_a_bad_one_came_before() {
+    let mut net = Net::new(3);
+    net.set_weights(&[1, 1, 3]);
+    net.no_batches.extend([(0, 1), (0, 2)]);
+    net.submit(0, 1, list([1], 64));
+    let batch = net.nodes[0].ledger[0].clone();
+    for (from, flip) in [(1, 1), (2, 0)] {
+        let signer = net.nodes[from].gate.signer();
+        let mut ack = Ack::sign(CHAIN, batch.position(), batch.digest(), &signer);
+        ack.signature.0[5] ^= flip;
+        let message = LaneMessage::Ack(ack);
+        net.step(0, Event::Message { from: net.keys[from], message });
+    }
+    assert_eq!(net.nodes[0].penalties, vec![(net.keys[1], Offence::BadAck)]);
+    assert_eq!(net.certified(0, 0), 1, "1 and 3 of 5 are a quorum");
 }
 
 #[test]

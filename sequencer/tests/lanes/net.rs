@@ -191,6 +191,19 @@ impl Net {
         net
     }
 
+    /// Starts all anew with these weights.
+    pub(crate) fn set_weights(&mut self, weights: &[u64]) {
+        let old = self.set.as_slice().to_vec();
+        let weighed = old.into_iter().map(|validator| {
+            let weight = Weight(weights[self.index_of(&validator.key)]);
+            Validator { weight, ..validator }
+        });
+        self.set = ValidatorSet::new(weighed.collect()).unwrap();
+        self.queue.clear();
+        (0..self.nodes.len()).for_each(|i| self.recover(i));
+        (0..self.nodes.len()).for_each(|i| self.connect(i));
+    }
+
     pub(crate) fn config(&self, me: ValidatorKey) -> LanesConfig {
         LanesConfig {
             chain_id: CHAIN,
