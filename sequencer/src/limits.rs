@@ -28,7 +28,7 @@ pub const UNACKED_BATCHES_MAX: usize = 32;
 /// Headers at one place of a lane: the one acknowledged, and another that may be certified.
 pub const BRANCHES_MAX: usize = 2;
 /// Bytes of batch bodies held in memory: what two full slots of a common network take. Beyond it the oldest are
-/// read from the ledger when they are asked for.
+/// read from the ledger when they are asked for, and those that wait for an acknowledgement are asked for again.
 pub const BODIES_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Own batches sent to one validator ahead of its acknowledgement; bounds what a slow one holds of its
 /// stream's queue.
@@ -121,7 +121,7 @@ pub const CATCHUP_SEALS_MAX: u16 = 64;
 pub const CATCHUP_AHEAD_SLOTS_MAX: u64 = 2;
 /// Executed heights whose seals are asked for; older ones are covered by a later header's parents.
 pub const CATCHUP_UNSEALED_MAX: usize = 1024;
-/// Peers asked; more bring nothing that these do not have.
+/// Peers asked beside the validators; more bring nothing that these do not have.
 pub const CATCHUP_PEERS_MAX: usize = 64;
 /// How long an answer may take, in milliseconds; then another peer is asked.
 pub const CATCHUP_ANSWER_MS_MAX: u64 = 5_000;

@@ -7,7 +7,7 @@ mod slot_support;
 use bytes::Bytes;
 use rota_sequencer::catchup::*;
 use rota_sequencer::execution::{DecidedRecord, DecidedTips, Executor};
-use rota_sequencer::limits::{CATCHUP_ANSWER_BYTES_MAX, SERVE_BURST_BYTES};
+use rota_sequencer::limits::{CATCHUP_ANSWER_BYTES_MAX, CATCHUP_PEERS_MAX, SERVE_BURST_BYTES};
 use rota_types::*;
 use slot_support::ledger::{Ledger, Peer, honest};
 use slot_support::*;
@@ -55,7 +55,7 @@ impl<'a> Client<'a> {
             delayed: vec![],
         };
         for peer in 1..=u64::try_from(client.peers.len()).unwrap() {
-            client.step(Event::Connected { peer });
+            client.step(Event::Connected { peer, validator: false });
         }
         client
     }
@@ -172,7 +172,7 @@ fn a_lying_peer_is_banned_at_its_first_lie_and_nothing_of_it_is_stored() {
         client.run(2_000, |client| !client.banned.is_empty());
         assert_eq!((client.applied.len(), client.banned.len()), (0, 1), "lie {number}");
         client.peers.insert(7, honest(&ledger));
-        client.step(Event::Connected { peer: 7 });
+        client.step(Event::Connected { peer: 7, validator: false });
         client.run(5_000, Client::caught_up);
     }
     let mut client = Client::new(&ledger, vec![honest(&other)]);
@@ -239,7 +239,7 @@ fn a_peer_that_pruned_is_passed_over_and_a_busy_one_is_left_alone_for_as_long_as
         _ => honest(ledger)(now, protocol, bytes),
     });
     client.peers.insert(2, busy);
-    client.step(Event::Connected { peer: 2 });
+    client.step(Event::Connected { peer: 2, validator: false });
     client.run(10_000, Client::caught_up);
     let asked = client.requests.iter().filter(|r| **r == (2, Protocol::Slots)).count();
     assert!(asked <= 1 + 3 + 3, "{asked}");
@@ -318,6 +318,55 @@ fn wanted_bodies_come_from_holders_and_else_from_anyone() {
     bodies.sort_unstable();
     assert_eq!((bodies, client.banned.len()), (wanted, 0));
     assert!(client.requests.contains(&(1, Protocol::Batches)));
+}
+
+/// A client whose table strangers filled before a validator (the peer after them) came.
+fn crowded(ledger: &Ledger) -> Client<'_> {
+    let strangers = (0..CATCHUP_PEERS_MAX).map(|_| -> Peer<'_> { Box::new(|_, _, _| None) });
+    let mut client = Client::new(ledger, strangers.collect());
+    client.peers.insert(VALIDATOR, honest(ledger));
+    client.step(Event::Connected { peer: VALIDATOR, validator: true });
+    client
+}
+
+const VALIDATOR: u64 = CATCHUP_PEERS_MAX as u64 + 1;
+
+#[test]
+fn a_validator_is_asked_for_bodies_however_many_strangers_came_before_it() {
+    let ledger = Ledger::new(&[(1, 10)]);
+    let digest = *ledger.batches.keys().next().unwrap();
+    let mut client = crowded(&ledger);
+    client.step(Event::Want { digest, holders: vec![VALIDATOR] });
+    let bodies = client.requests.iter().filter(|(_, protocol)| *protocol == Protocol::Batches);
+    assert_eq!(bodies.collect::<Vec<_>>(), [&(VALIDATOR, Protocol::Batches)]);
+    assert_eq!(client.bodies, [digest]);
+}
+
+#[test]
+fn a_validator_is_asked_for_slots_however_many_strangers_came_before_it() {
+    let ledger = Ledger::new(&[(1, 10), (2, 10)]);
+    let mut client = crowded(&ledger);
+    client.run(5_000, Client::caught_up);
+    assert_eq!(client.banned, []);
+}
+
+#[test]
+fn a_holder_that_has_no_place_or_left_does_not_keep_a_body_from_being_asked_of_others() {
+    let ledger = Ledger::new(&[(2, 10)]);
+    let wanted: Vec<_> = ledger.batches.keys().copied().collect();
+    let mut client = crowded(&ledger);
+    let crowd = VALIDATOR + 1;
+    client.step(Event::Connected { peer: crowd, validator: false });
+    client.step(Event::Want { digest: wanted[0], holders: vec![crowd] });
+    client.run(20_000, |client| client.bodies == wanted[..1]);
+
+    let silent: Peer<'_> = Box::new(|_, _, _| None);
+    let mut client = Client::new(&ledger, vec![silent, honest(&ledger)]);
+    client.step(Event::Want { digest: wanted[0], holders: vec![1] });
+    client.step(Event::Want { digest: wanted[1], holders: vec![1] });
+    assert_eq!(client.bodies, []);
+    client.step(Event::Disconnected { peer: 1 });
+    assert_eq!(client.bodies, wanted[..2]);
 }
 
 #[test]

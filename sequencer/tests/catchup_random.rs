@@ -51,7 +51,8 @@ fn run(moods: Vec<Mood>) {
     let mut now = TimestampMs(1_000_000);
     let mut moods = moods.into_iter();
     let mut lied = false;
-    let mut events: Vec<_> = (1..=3).map(|peer| Event::Connected { peer }).collect();
+    let connected = |peer| Event::Connected { peer, validator: peer == 3 };
+    let mut events: Vec<_> = (1..=3).map(connected).collect();
     let mut sealed = 0;
     for _ in 0..5_000 {
         let event = events.pop().unwrap_or_else(|| {
@@ -83,7 +84,7 @@ fn run(moods: Vec<Mood>) {
                             bytes[at] ^= 1;
                         }
                         Mood::Leaving => {
-                            events.push(Event::Connected { peer });
+                            events.push(connected(peer));
                             events.push(Event::Disconnected { peer });
                         }
                     }

@@ -12,10 +12,14 @@ use std::sync::Arc;
 
 impl Core {
     pub(super) fn on_peer_up(&mut self, peer: u64, validator: Option<ValidatorKey>) {
-        if let Some(validator) = validator {
-            self.validator_peers.insert(validator, peer);
+        let validator = validator.filter(|key| self.validators.contains(key));
+        let earlier = validator.and_then(|key| self.validator_peers.insert(key, peer));
+        if let Some(peer) = earlier.filter(|earlier| *earlier != peer) {
+            // A validator has one place, whatever number of node keys it comes with.
+            self.todo.push_back(Todo::Catchup(catchup::Event::Disconnected { peer }));
         }
-        self.todo.push_back(Todo::Catchup(catchup::Event::Connected { peer }));
+        let validator = validator.is_some();
+        self.todo.push_back(Todo::Catchup(catchup::Event::Connected { peer, validator }));
     }
 
     pub(super) fn on_peer_down(&mut self, peer: u64) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, Default)]
 struct Wanted {
-    /// Peers said to hold it.
+    /// Connected peers said to hold it.
     holders: BTreeSet<u64>,
     /// Peers that did not give it, since all were tried last.
     tried: BTreeSet<u64>,
@@ -21,11 +21,11 @@ pub(super) struct Bodies {
 
 impl Bodies {
     /// Wants a body; beyond [`CATCHUP_BODIES_MAX`] it is dropped, and wanted again when others are here.
-    pub(super) fn want(&mut self, digest: Hash, holders: &[u64]) {
+    pub(super) fn want(&mut self, digest: Hash, holders: impl Iterator<Item = u64>) {
         if self.wanted.len() < CATCHUP_BODIES_MAX || self.wanted.contains_key(&digest) {
             let wanted = self.wanted.entry(digest).or_default();
             let room = CATCHUP_HOLDERS_MAX.saturating_sub(wanted.holders.len());
-            wanted.holders.extend(holders.iter().take(room));
+            wanted.holders.extend(holders.take(room));
         }
     }
 
@@ -65,6 +65,14 @@ impl Bodies {
                 wanted.in_flight = false;
                 wanted.tried.insert(peer);
             }
+        }
+    }
+
+    /// A peer is gone: what it holds is asked of others.
+    pub(super) fn lose(&mut self, peer: u64) {
+        for wanted in self.wanted.values_mut() {
+            wanted.holders.remove(&peer);
+            wanted.tried.remove(&peer);
         }
     }
 

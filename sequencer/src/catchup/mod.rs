@@ -86,6 +86,8 @@ pub enum Event {
     Connected {
         /// Which.
         peer: u64,
+        /// Whether it proved to be a validator: it always has a place. The shell names one peer for each.
+        validator: bool,
     },
     /// A peer is gone.
     Disconnected {
@@ -268,7 +270,7 @@ impl CatchUp {
     pub fn step(&mut self, now: TimestampMs, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
-            Event::Connected { peer } => self.peers.connect(peer, now),
+            Event::Connected { peer, validator } => self.peers.connect(peer, validator, now),
             Event::Disconnected { peer } => self.lose(peer),
             Event::Answer { id, bytes } => self.answered(now, id, &bytes, &mut effects),
             Event::Failed { id } => self.failed(now, id),
@@ -281,7 +283,11 @@ impl CatchUp {
             Event::Sealed { height } => {
                 self.unsealed.remove(&height);
             }
-            Event::Want { digest, holders } => self.bodies.want(digest, &holders),
+            Event::Want { digest, holders } => {
+                // One that is not here cannot be asked, so it must not keep others from being asked.
+                let here = holders.into_iter().filter(|holder| self.peers.contains(*holder));
+                self.bodies.want(digest, here);
+            }
             Event::Have { digest } => {
                 self.bodies.have(&digest);
             }
@@ -328,6 +334,7 @@ impl CatchUp {
             }
         }
         self.in_flight.retain(|_, request| request.peer != peer);
+        self.bodies.lose(peer);
     }
 
     fn ask<T: borsh::BorshSerialize>(

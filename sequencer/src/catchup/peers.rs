@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
 struct Peer {
+    validator: bool,
     status: Option<Status>,
     /// When to ask for its status; `None` while that is in flight.
     poll_at: Option<TimestampMs>,
@@ -26,10 +27,13 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// A new peer; beyond [`CATCHUP_PEERS_MAX`] it is left out: those here suffice.
-    pub(super) fn connect(&mut self, peer: u64, now: TimestampMs) {
-        if self.peers.len() < CATCHUP_PEERS_MAX {
+    /// A new peer. A stranger beyond [`CATCHUP_PEERS_MAX`] is left out; validators have places of their own, so
+    /// that strangers cannot take them.
+    pub(super) fn connect(&mut self, peer: u64, validator: bool, now: TimestampMs) {
+        let strangers = self.peers.values().filter(|peer| !peer.validator).count();
+        if validator || strangers < CATCHUP_PEERS_MAX {
             self.peers.entry(peer).or_insert(Peer {
+                validator,
                 status: None,
                 poll_at: Some(now),
                 rests_until: TimestampMs(0),
@@ -41,6 +45,10 @@ impl Peers {
 
     pub(super) fn disconnect(&mut self, peer: u64) {
         self.peers.remove(&peer);
+    }
+
+    pub(super) fn contains(&self, peer: u64) -> bool {
+        self.peers.contains_key(&peer)
     }
 
     pub(super) fn next_poll(&self) -> Option<TimestampMs> {
