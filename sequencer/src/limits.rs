@@ -71,9 +71,11 @@ pub const DECIDED_RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const EXECUTED_RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Most bytes of a checkpoint: the keystore's accounts at about 1 KiB each; the replay window is not inside.
 pub const CHECKPOINT_BYTES_MAX: usize = 4 * 1024 * 1024 * 1024 - 1;
-/// How many heights earlier a transaction was ordered for a repetition to count as a copy: a client that posts to
-/// four nodes, or an outage, must not punish honest lanes.
-pub const COPY_HEIGHTS_MIN: u64 = 3;
+/// How many slots must have moved a lane since a transaction was ordered for its repetition to count as a copy. A lane
+/// may be two shares ahead of its decided tip, which three slots take: what an honest author made before it could know
+/// of the order is in the first three. So neither a client that posts to four nodes nor an outage, of all or of one
+/// validator, punishes an honest lane. In a lane that moves with every slot it means three heights.
+pub const COPY_ADVANCES: usize = 3;
 /// Copies above a quarter of a lane's bytes in a slot halve its share of the next.
 pub const COPY_SHARE_DIVISOR: u64 = 4;
 /// Slots without such copies that double the share back.

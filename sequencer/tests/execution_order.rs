@@ -1,59 +1,15 @@
-//! Execution: skip codes, exactly once, equal headers, evidence, copies, restart from a checkpoint.
+//! Execution: skip codes, exactly once, equal headers, evidence, restart from a checkpoint.
 
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests fail loudly")]
 
 mod slot_support;
 
-use rota_sequencer::Batch;
 use rota_sequencer::error::ExecutionError;
 use rota_sequencer::execution::*;
-use rota_sequencer::slot::{Parent, SlotDesk};
 use rota_types::evidence::Evidence;
 use rota_types::*;
+use slot_support::chain::Chain;
 use slot_support::*;
-use std::sync::Arc;
-
-struct Chain {
-    net: Net,
-    lanes: FakeLanes,
-    executor: Executor,
-    history: Vec<(DecidedSlot, ExecutedSlot)>,
-}
-
-impl Chain {
-    fn new() -> Self {
-        Self::of(Net::new(4))
-    }
-
-    fn of(net: Net) -> Self {
-        let lanes = FakeLanes::new(&net);
-        let executor = Executor::genesis(&net.genesis).unwrap();
-        Self { net, lanes, executor, history: vec![] }
-    }
-
-    fn put(&mut self, rank: usize, txs: &[Transaction]) -> Arc<Batch> {
-        self.lanes.certified_batch(&self.net, rank, txs)
-    }
-
-    fn propose(&self, slot: u64, evidence: &[Evidence]) -> SlotProposal {
-        let desk = SlotDesk::new(&self.net.genesis, self.net.set.clone());
-        let parent = Parent { header_id: self.executor.header_id(), order: self.executor.order() };
-        let height = self.executor.height().next();
-        desk.build(height, Round(0), Slot(slot), parent, &self.lanes, evidence)
-    }
-
-    fn run_with(&mut self, slot: u64, evidence: &[Evidence]) -> ExecutedSlot {
-        let proposal = self.propose(slot, evidence);
-        let decided = self.net.decide(proposal, &mut self.lanes);
-        let executed = self.executor.execute(&decided).unwrap();
-        self.history.push((decided, executed.clone()));
-        executed
-    }
-
-    fn run(&mut self, slot: u64) -> ExecutedSlot {
-        self.run_with(slot, &[])
-    }
-}
 
 fn codes(executed: &ExecutedSlot) -> Vec<(u32, RefusalCode)> {
     executed.record.skips.clone()
@@ -334,27 +290,4 @@ fn a_double_batch_closes_its_lane_at_the_height_that_carries_it() {
     assert!(next.evidence.is_empty(), "accepted once");
     assert_eq!(next.cut.len(), 1);
     assert_eq!(next.cut[0].position.lane, chain.net.key(2));
-}
-
-#[test]
-fn a_lane_that_copies_old_transactions_has_its_share_halved_and_gets_it_back() {
-    let mut chain = Chain::new();
-    let old = tx(10, 400, &[5; 400]);
-    chain.put(0, std::slice::from_ref(&old));
-    chain.run(1);
-    let lane = chain.net.key(1);
-    let full = chain.executor.order().share(&lane);
-    chain.put(1, std::slice::from_ref(&old));
-    chain.run(2);
-    assert_eq!(chain.executor.order().share(&lane), full, "a fresh copy is no crime");
-    chain.run(3);
-    chain.put(1, &[old.clone(), tx(10, 400, &[6; 400])]);
-    chain.run(4);
-    assert_eq!(chain.executor.order().share(&lane).bytes, full.bytes / 2);
-    for slot in 5..12 {
-        chain.run(slot);
-        assert_eq!(chain.executor.order().share(&lane).bytes, full.bytes / 2);
-    }
-    chain.run(12);
-    assert_eq!(chain.executor.order().share(&lane), full);
 }

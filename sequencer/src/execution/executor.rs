@@ -200,7 +200,7 @@ impl Executor {
         );
         self.order.judge_copies(&pass.copies);
         for tip in &tips {
-            self.order.advance(*tip);
+            self.order.advance(proposal.height, *tip);
         }
         let closed = proposal.evidence.iter().filter_map(|item| self.order.punish(item)).collect();
         let digests: Vec<Hash> =

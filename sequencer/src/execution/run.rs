@@ -1,9 +1,8 @@
 //! One slot's pass over its transactions, in order.
 
 use super::record::{DecidedSlot, OrderedBatch};
-use super::state::OrderState;
+use super::state::{LaneState, OrderState};
 use crate::batch::Batch;
-use crate::limits::COPY_HEIGHTS_MIN;
 use crate::order::{
     BatchRef, IdPrefix, LaneRun, Place, ReplayWindow, SkipRules, WindowReader, count, interleave,
 };
@@ -11,7 +10,7 @@ use rota_keystore::order::Outcome;
 use rota_keystore::{KeystoreState, SlotPayload, execute_slot};
 use rota_types::namespace::Namespaces;
 use rota_types::transaction::TxView;
-use rota_types::{Hash, RefusalCode, RollupId, ValidatorKey, ValidatorSet};
+use rota_types::{Hash, Height, RefusalCode, RollupId, ValidatorKey, ValidatorSet};
 use std::collections::BTreeMap;
 
 /// What a slot's pass yields.
@@ -24,7 +23,7 @@ pub(crate) struct Pass {
     pub(crate) keystore: Vec<Outcome>,
     pub(crate) tx_count: u64,
     pub(crate) byte_count: u64,
-    /// Per lane: bytes of old copies, and all bytes.
+    /// Per lane: bytes of copies that its author knew to be ordered, and all bytes.
     pub(crate) copies: BTreeMap<ValidatorKey, (u64, u64)>,
 }
 
@@ -55,13 +54,15 @@ pub(crate) fn pass(
         window.reserve(txs);
     });
     for (rank, batch) in ordered(decided, proposal_id, validators) {
-        let mut lane = Lane { rank, copied: 0, bytes: 0 };
+        let key = batch.position().lane;
+        let known = order.lane(&key).map_or(Height::GENESIS, LaneState::known_height);
+        let mut lane = Lane { rank, known, copied: 0, bytes: 0 };
         window.write(|window| {
             for view in batch.body().iter() {
-                pass.transaction(decided, &view, &mut lane, &mut rules, window, &mut queue);
+                pass.transaction(&view, &mut lane, &mut rules, window, &mut queue);
             }
         });
-        let sums = pass.copies.entry(batch.position().lane).or_insert((0, 0));
+        let sums = pass.copies.entry(key).or_insert((0, 0));
         sums.0 = sums.0.saturating_add(lane.copied);
         sums.1 = sums.1.saturating_add(lane.bytes);
         pass.batches.push(OrderedBatch {
@@ -99,6 +100,8 @@ fn ordered<'a>(
 
 struct Lane {
     rank: u32,
+    /// What was ordered up to here, the author knew.
+    known: Height,
     copied: u64,
     bytes: u64,
 }
@@ -106,7 +109,6 @@ struct Lane {
 impl Pass {
     fn transaction<'a>(
         &mut self,
-        decided: &DecidedSlot,
         view: &TxView<'a>,
         lane: &mut Lane,
         rules: &mut SkipRules<'_>,
@@ -115,7 +117,6 @@ impl Pass {
     ) {
         // A slot's bodies are far below 2³² transactions: genesis limits them and the ledger's record bounds them.
         let index = u32::try_from(window.open_ids().len()).unwrap_or(u32::MAX);
-        let height = decided.height();
         let bytes = count(view.bytes.len());
         lane.bytes = lane.bytes.saturating_add(bytes);
         if view.rollup == RollupId::SYSTEM {
@@ -136,8 +137,8 @@ impl Pass {
             }),
             Ok(()) => self.order(view.rollup, view.id, bytes),
             Err((code, earlier)) => {
-                let old = |place: Place| place.height.plus(COPY_HEIGHTS_MIN) <= height;
-                if earlier.is_some_and(old) {
+                let known = |place: Place| place.height <= lane.known;
+                if earlier.is_some_and(known) {
                     lane.copied = lane.copied.saturating_add(bytes);
                 }
                 window.skip(&view.id);

@@ -2,14 +2,15 @@
 
 use crate::lane_view::LaneTip;
 use crate::lanes::LaneTerms;
-use crate::limits::{COPY_HALVINGS_MAX, COPY_SHARE_DIVISOR, COPY_SLOTS_CLEAN};
+use crate::limits::{COPY_ADVANCES, COPY_HALVINGS_MAX, COPY_SHARE_DIVISOR, COPY_SLOTS_CLEAN};
 use crate::order::Quotas;
 use crate::slot::empty_tip;
 use borsh::{BorshDeserialize, BorshSerialize};
 use rota_types::codec::encode;
 use rota_types::evidence::Evidence;
 use rota_types::{
-    Genesis, Hash, Incarnation, LanePosition, Seq, Tag, ValidatorKey, ValidatorSet, keccak256,
+    Genesis, Hash, Height, Incarnation, LanePosition, Seq, Tag, ValidatorKey, ValidatorSet,
+    keccak256,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +27,18 @@ pub struct LaneState {
     pub halvings: u8,
     /// Slots without such copies since the share last changed.
     pub clean_slots: u8,
+    /// The newest heights whose cut moved this lane, newest first; 0 where there is none.
+    pub advances: [Height; COPY_ADVANCES],
+}
+
+impl LaneState {
+    /// The newest height whose transactions the author must have known when it made what it has undecided: by then
+    /// all that it may be ahead of its decided tip was in the slots that moved the lane since.
+    #[must_use]
+    pub const fn known_height(&self) -> Height {
+        let [.., oldest] = self.advances;
+        oldest
+    }
 }
 
 /// Most of a lane in one slot.
@@ -64,7 +77,14 @@ impl OrderState {
         let lanes = validators.as_slice().iter().map(|validator| {
             let incarnation = Incarnation(0);
             let tip = empty_tip(LanePosition { lane: validator.key, incarnation, seq: Seq(0) });
-            let state = LaneState { incarnation, tip, closed: false, halvings: 0, clean_slots: 0 };
+            let state = LaneState {
+                incarnation,
+                tip,
+                closed: false,
+                halvings: 0,
+                clean_slots: 0,
+                advances: [Height::GENESIS; COPY_ADVANCES],
+            };
             (validator.key, state)
         });
         Self {
@@ -161,10 +181,13 @@ impl OrderState {
         Some(offence.culprit)
     }
 
-    /// Moves a lane's tip.
-    pub(crate) fn advance(&mut self, tip: LaneTip) {
+    /// Moves a lane's tip, at `height`.
+    pub(crate) fn advance(&mut self, height: Height, tip: LaneTip) {
         if let Some(lane) = self.lanes.get_mut(&tip.position.lane) {
             lane.tip = tip;
+            lane.advances.rotate_right(1);
+            let [newest, ..] = &mut lane.advances;
+            *newest = height;
         }
     }
 

@@ -8,6 +8,7 @@
     reason = "each test uses a part; tests fail loudly"
 )]
 
+pub mod chain;
 pub mod ledger;
 
 use rota_sequencer::execution::{DecidedSlot, OrderState};
