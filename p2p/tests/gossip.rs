@@ -1,5 +1,5 @@
 //! Gossip: accepted messages reach everybody, rejected ones stop and cost the sender.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod common;
 

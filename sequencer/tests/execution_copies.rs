@@ -1,6 +1,6 @@
 //! A lane that copies what was ordered long before loses its share; an honest lane never does.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod slot_support;
 

@@ -1,6 +1,6 @@
 //! Execution: skip codes, exactly once, equal headers, evidence, restart from a checkpoint.
 
-#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests fail loudly")]
+#![expect(clippy::cast_possible_truncation, reason = "tests fail loudly")]
 
 mod slot_support;
 

@@ -1,5 +1,4 @@
 //! The simulator itself: seeds hold, runs repeat, and the scenarios that protocol.md's rules answer.
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use rota_testnet::sim::{Byzantine, Lines, Options, Outcome, Signatures, run, swarm};
 use std::process::Command;

@@ -57,7 +57,7 @@ fn run(state: &mut KeystoreState, payloads: &[Vec<u8>]) -> (u64, Vec<Outcome>) {
     });
     let before = DECOMPRESSED.get();
     let outcomes = execute_slot(state, slot_payloads, Slot(100), 1);
-    (DECOMPRESSED.get() - before, outcomes)
+    (DECOMPRESSED.get().saturating_sub(before), outcomes)
 }
 
 /// Units of the payloads that the budget let through.
@@ -91,10 +91,10 @@ fn removals_and_returns(id: KeystoreId, config: &Config, key: &Key, count: u64) 
             Op::AddKey { previous_config_hash: without.hash(), new_key: key.clone() }
         }
     };
-    let request = |number| Request {
+    let request = |number: u64| Request {
         chain_id: CHAIN,
         keystore_id: id,
-        seq: number + 1,
+        seq: number.saturating_add(1),
         valid_until_slot: UNTIL,
         init: None,
         op: op(number),

@@ -518,7 +518,7 @@ fn a_full_state_refuses_growth_and_nothing_else() {
     let third = Wallet::single(2, &owner);
     let request = Request::init(CHAIN, third.init, world.valid_until());
     let checked = check(&request.sign(&[&owner]).unwrap(), request.valid_until_slot).unwrap();
-    assert_eq!(code(admit(&world.state, &checked, world.slot)), Code::NewAccountsLimit);
+    assert_eq!(code(admit(&world.state, checked.claim(), world.slot)), Code::NewAccountsLimit);
     let (root, refused) = (world.state.root(), world.submit(&request, &[&owner]));
     assert_eq!(refused, Err(Refusal::at_limit(Code::NewAccountsLimit, 2 * one, 3 * one)));
     let add = |world: &World| Op::AddKey {

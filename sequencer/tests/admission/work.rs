@@ -18,6 +18,7 @@ fn state() -> KeystoreState {
         accounts_max: 100,
         emergency_bytes_max: 1 << 16,
         units_max: 48_000,
+        state_bytes_max: 1 << 20,
     })
 }
 

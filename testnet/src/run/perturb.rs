@@ -263,14 +263,18 @@ impl Conductor {
         if let Some(what) = edit::edit(&node, &perturbation.kind, seed)? {
             self.note(format!("{name}: {what}"));
         }
-        match perturbation.kind {
-            Kind::FlipBit(Spot::Ledger) => world.rota(name, &["db", "verify", "--repair"]).await?,
-            Kind::FlipBit(Spot::Wal) | Kind::TearWal { .. } => {
-                if mend::start_or_set_wal_aside(world, &node).await? {
-                    self.note(format!("{name}: state/wal set aside, as the node's hint says"));
-                }
+        let set_aside = match perturbation.kind {
+            Kind::FlipBit(Spot::Ledger) => {
+                world.rota(name, &["db", "verify", "--repair"]).await?;
+                false
             }
-            _ => {}
+            Kind::FlipBit(Spot::Wal) | Kind::TearWal { .. } => {
+                mend::start_or_set_wal_aside(world, &node).await?
+            }
+            _ => false,
+        };
+        if set_aside {
+            self.note(format!("{name}: state/wal set aside, as the node's hint says"));
         }
         world.start(name).await?;
         self.watcher.released(name, &perturbation.text);

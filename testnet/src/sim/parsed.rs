@@ -10,11 +10,17 @@ use std::sync::Arc;
 /// Frames remembered; each is parsed by every machine within about a second.
 const FRAMES_KEPT: usize = 512;
 
+/// Where a frame lies in memory, and its length.
+type FramePlace = (usize, usize);
+
+/// A frame, kept so that its place stays its own, and what it parsed to.
+type Known = (Bytes, Result<Arc<Batch>, TypesError>);
+
 /// Results by the frame's place in memory: a kept frame keeps its place.
 #[derive(Default)]
 pub(super) struct Parsed {
-    known: BTreeMap<(usize, usize), (Bytes, Result<Arc<Batch>, TypesError>)>,
-    order: std::collections::VecDeque<(usize, usize)>,
+    known: BTreeMap<FramePlace, Known>,
+    order: std::collections::VecDeque<FramePlace>,
 }
 
 impl Parsed {
