@@ -42,9 +42,19 @@ fn all_killed_at_once_go_on() {
     net.assert_safe();
 }
 
+/// What a killed node has lost when it comes back.
+#[derive(Clone, Copy)]
+enum Loss {
+    Nothing,
+    /// The planted bug: log and guard, and it does not care.
+    Memory,
+    /// Its disk; it votes again so many heights above the highest that is worked on.
+    Disk(u64),
+}
+
 /// Kills one node after its `n`-th item (log entry, marks, message) from the begin of a height, for every
 /// `n`, restarts it, and lets the rest of the slot happen.
-fn kill_at_each_item(forgetful: bool) -> usize {
+fn kill_at_each_item(loss: Loss) -> usize {
     let mut double_signs = 0;
     for seed in 0..2 {
         for items in 0..40 {
@@ -52,13 +62,25 @@ fn kill_at_each_item(forgetful: bool) -> usize {
             assert!(net.run_until(60_000, |net| net.all_decided(1)));
             // The proposer of the height has most to lose. Some prevote nil, so that rounds follow.
             let victim = net.proposer(2, 0);
-            net.nodes[victim].forgetful = forgetful;
+            match loss {
+                Loss::Nothing => {}
+                Loss::Memory => net.nodes[victim].forgetful = true,
+                Loss::Disk(above) => {
+                    net.nodes[victim].loses_disk = Some(above);
+                    net.sync_ms = Some(300);
+                }
+            }
             net.nodes[victim].crash_in = Some(items);
             net.restart_ms = Some(40);
             let slow = net.timing.cut(rota_types::Slot(2)).0 + 700;
             net.filter = Box::new(move |now, _, to, _| now.0 > slow || to % 2 == 0);
             assert!(net.run_until(60_000, |net| net.all_decided(4)), "seed {seed} items {items}");
             assert_eq!(net.forks, vec![]);
+            if let (Loss::Disk(_), true) = (loss, net.nodes[victim].loses_disk.is_none()) {
+                let from = net.nodes[victim].gate.vote_from;
+                let signs = |net: &Net| net.nodes[victim].disk.signed_from(from);
+                assert!(net.run_until(60_000, signs), "seed {seed} items {items}: no vote again");
+            }
             double_signs += net.double_signs.len();
         }
     }
@@ -67,12 +89,22 @@ fn kill_at_each_item(forgetful: bool) -> usize {
 
 #[test]
 fn restart_at_any_item_never_signs_twice() {
-    assert_eq!(kill_at_each_item(false), 0);
+    assert_eq!(kill_at_each_item(Loss::Nothing), 0);
 }
 
 #[test]
 fn a_lost_log_and_guard_would_sign_twice_so_the_test_can_fail() {
-    assert!(kill_at_each_item(true) > 0);
+    assert!(kill_at_each_item(Loss::Memory) > 0);
+}
+
+#[test]
+fn a_disk_lost_at_any_item_and_rejoined_never_signs_twice() {
+    assert_eq!(kill_at_each_item(Loss::Disk(2)), 0);
+}
+
+#[test]
+fn rejoining_at_the_height_that_is_worked_on_would_sign_twice() {
+    assert!(kill_at_each_item(Loss::Disk(0)) > 0);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod carry;
 mod crash;
 mod disk;
+mod gate;
 mod happy;
 mod locks;
 mod look;

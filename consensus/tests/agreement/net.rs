@@ -1,6 +1,7 @@
 //! A network of drivers: one event heap, one virtual clock, one seeded generator.
 
-use crate::disk::{Disk, MemoryGate};
+use crate::disk::Disk;
+use crate::gate::MemoryGate;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use rota_consensus::{Config, Driver, Effect, Event, Message, NilReason, Objective, Start};
@@ -37,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) crash_in: Option<usize>,
     /// Drops log and guard at the next restart: the planted bug.
     pub(crate) forgetful: bool,
+    /// Loses its whole disk at the next restart, and signs again so many heights above the highest worked on.
+    pub(crate) loses_disk: Option<u64>,
     tick_at: Option<u64>,
 }
 
@@ -89,6 +92,7 @@ impl Net {
                 key: signer.public_key(),
                 gate: MemoryGate {
                     signer: Arc::clone(&signer),
+                    vote_from: Height(0),
                     durable: BTreeMap::new(),
                     pending: Vec::new(),
                 },
@@ -101,6 +105,7 @@ impl Net {
                 equivocates: false,
                 crash_in: None,
                 forgetful: false,
+                loses_disk: None,
                 tick_at: None,
             })
             .collect();
@@ -177,8 +182,26 @@ impl Net {
         }
     }
 
+    /// The lost guard is made anew from what all others, who must be up for it, say they work on.
+    fn lose_disk(&mut self, node: usize) -> bool {
+        let Some(above) = self.nodes[node].loses_disk else { return true };
+        let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != node).collect();
+        if !others.iter().all(|other| self.is_up(*other)) {
+            self.push(self.now + 50, What::Restart(node));
+            return false;
+        }
+        let working_on = others.iter().map(|other| self.decided(*other) + 1).max().unwrap();
+        let state = &mut self.nodes[node];
+        state.loses_disk = None;
+        state.disk = Disk::default();
+        state.gate.vote_from = Height(working_on + above);
+        // Too low, its own old signatures would stop it before it can sign twice.
+        state.forgetful = above < 2;
+        true
+    }
+
     pub(crate) fn restart(&mut self, node: usize) {
-        if self.nodes[node].driver.is_some() {
+        if self.nodes[node].driver.is_some() || !self.lose_disk(node) {
             return;
         }
         let config = Config {
@@ -189,7 +212,7 @@ impl Net {
             {
                 Height(u64::MAX)
             } else {
-                Height(0)
+                self.nodes[node].gate.vote_from
             },
         };
         let state = &mut self.nodes[node];

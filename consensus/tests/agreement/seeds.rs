@@ -149,6 +149,39 @@ fn random_worlds_find_the_planted_amnesia() {
     assert!(found, "dropping log and guard at restart must show as a double signature");
 }
 
+/// One disk is lost at a random moment of a rough world without a cheat: that one is all that four validators bear.
+#[test]
+fn random_worlds_bear_a_lost_disk_that_rejoins() {
+    let mut rejoined = 0;
+    for seed in 1_000..1_060 {
+        let mut net = Net::new(&FOUR, 1_000, seed);
+        net.sync_ms = Some(700);
+        let slow = net.random(3) * 40;
+        net.delay_ms = (1, 5 + slow);
+        net.loss_percent = net.random(10);
+        let before = 1_000 + net.random(6_000);
+        net.run_for(before);
+        let victim = net.random(4) as usize;
+        net.restart_ms = Some(20 + net.random(600));
+        net.nodes[victim].loses_disk = Some(2);
+        let items = net.random(12) as usize;
+        net.nodes[victim].crash_in = Some(items);
+        net.run_for(8_000);
+        heal(&mut net);
+        let from = net.nodes[victim].gate.vote_from;
+        let done = |net: &Net| (0..4).all(|node| net.decided(node) > from.0);
+        assert!(net.run_until(60_000, done), "seed {seed} stalled");
+        net.assert_safe();
+        if from.0 > 0 {
+            rejoined += 1;
+            let signs = |net: &Net| net.nodes[victim].disk.signed_from(from);
+            assert!(net.run_until(60_000, signs), "seed {seed}: no vote again");
+            net.assert_safe();
+        }
+    }
+    assert!(rejoined > 40, "{rejoined}");
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let trace = |seed| {

@@ -1,6 +1,6 @@
 //! One driver, the other validators played by the test.
 
-use crate::disk::MemoryGate;
+use crate::gate::MemoryGate;
 use crate::net::CHAIN;
 use rota_consensus::{Config, Driver, Effect, Event, Message, MessageClass, NilReason, Start};
 use rota_types::bls::SealKey;
@@ -49,6 +49,7 @@ impl Solo {
         };
         let gate = MemoryGate {
             signer: Arc::clone(&signers[local]),
+            vote_from: Height(0),
             durable: BTreeMap::new(),
             pending: Vec::new(),
         };
