@@ -34,6 +34,10 @@ pub const BUNDLE_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const GENESIS_ROLLUPS_MAX: usize = 4096;
 /// Most bytes of a genesis document.
 pub const GENESIS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most bytes of an operation of the system rollup: one signature for each validator.
+pub const SYSTEM_OP_BYTES_MAX: usize = 16 * 1024;
+/// Most bytes of a signed status: its commit certificate and a signature.
+pub const STATUS_BYTES_MAX: usize = COMMIT_CERTIFICATE_BYTES_MAX + 256;
 
 /// Least lead of a cut before its slot's end: three message delays and an fsync still fit it.
 pub const CUT_LEAD_MS_MIN: u64 = 200;
@@ -46,4 +50,5 @@ const _: () = assert!(BATCH_BODY_BYTES_MAX >= BUNDLE_BYTES_MAX);
 const _: () = assert!(BUNDLE_BYTES_MAX >= TX_BYTES_MAX + 4);
 const _: () = assert!(CERTIFICATE_BYTES_MAX >= BATCH_HEADER_BYTES_MAX + VALIDATORS_MAX * 96);
 const _: () = assert!(COMMIT_CERTIFICATE_BYTES_MAX >= 64 + VALIDATORS_MAX * 96);
+const _: () = assert!(SYSTEM_OP_BYTES_MAX >= 64 + VALIDATORS_MAX * 96);
 const _: () = assert!(SLOT_PROPOSAL_BYTES_MAX >= 256 + VALIDATORS_MAX * 80 + EVIDENCE_BYTES_MAX);

@@ -115,8 +115,14 @@ codes! {
     NotMinimal = 136, "a signature could be left out: send no more than the threshold needs", state;
     /// A key change that does not fit the config in force.
     DeltaRefused = 137, "the key is not there, is there already, or the config after it breaks a rule", state;
-    /// An operation of the system rollup that is not one.
-    BadSystemOp = 200, "the payload is not an operation of the system rollup", bytes;
+    /// Not an operation of the system rollup, or a signature of it that does not verify.
+    BadSystemOp = 200, "the payload is not a signed operation of the system rollup", bytes;
+    /// The operation does not follow on the incarnation in force.
+    IncarnationMismatch = 201, "the incarnation is not the one after that in force", state;
+    /// The signers may not order this.
+    NotAuthorised = 202, "these signers may not order this operation", state;
+    /// The slot's budget for system operations is used up.
+    SystemBudget = 203, "the budget of this slot for system operations is used up", state;
 }
 
 impl RefusalCode {

@@ -37,7 +37,7 @@ pub enum Tag {
     OrderRoot,
     /// Rank of a validator for batching a gossiped transaction.
     BatchRank,
-    /// Signed catch-up status.
+    /// Signed status: what a validator that lost its guard collects.
     Status,
     /// Key of a rollup in the namespace tree.
     Namespace,

@@ -10,7 +10,9 @@ use rota_types::evidence::Evidence;
 use rota_types::ids_tree::IdsPath;
 use rota_types::mark::{Mark, MarkPlace};
 use rota_types::namespace::{NamespaceProof, RangeProof};
-use rota_types::{Hash, Height, Incarnation, Round, Seq, Tag, VoteKind, keccak256};
+use rota_types::{
+    Hash, Height, Incarnation, Round, Seq, SignedStatus, Slot, Tag, VoteKind, keccak256,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -79,6 +81,8 @@ fn encodings() -> Vec<(&'static str, Vec<u8>)> {
         ("RangeProof", encode(&RangeProof::of(namespaces.ids(BUSY), 2, 3).unwrap())),
         ("SmtProof", encode(&accounts().prove(&keccak256(b"absent")))),
         ("Mark", encode(&marks())),
+        ("SystemEnvelope", encode(&system_envelope())),
+        ("SignedStatus", encode(&status())),
     ];
     all.extend(bundles.map(|(name, bundle)| (name, bundle.to_bytes())));
     all
@@ -101,6 +105,8 @@ fn digests() -> Vec<(String, Hash)> {
         ("Seal.digest", rota_types::bls::seal_digest(CHAIN, &header().id())),
         ("ValidatorSet.commitment", set().commitment(CHAIN)),
         ("Genesis.hash", genesis().hash()),
+        ("SystemOp.digest", system_envelope().op.signing_digest(CHAIN, Slot(400))),
+        ("SignedStatus.digest", SignedStatus::signing_digest(CHAIN, &NONCE, Height(5))),
         ("txs_root", namespaces().tree().root()),
     ];
     let tags = Tag::ALL.map(|tag| (format!("tag.{}", tag.text()), tag.digest(CHAIN, b"x")));
@@ -177,6 +183,9 @@ fn samples_are_valid_by_their_own_rules() {
     commit_certificate().verify(CHAIN, &set).unwrap();
     receipt().verify(CHAIN).unwrap();
     seal().verify(CHAIN, &set).unwrap();
+    system_envelope().verify(CHAIN).unwrap();
+    status().verify(CHAIN, &NONCE, &set).unwrap();
+    assert!(status().verify(CHAIN, &[7; 32], &set).is_err(), "for another asker");
     for item in evidence() {
         item.verify(CHAIN).unwrap();
     }

@@ -15,8 +15,9 @@ use rota_types::smt::SparseTree;
 use rota_types::vote::{SignedProposal, SignedVote};
 use rota_types::{
     CommitCertificate, Ed25519Signer, Genesis, Hash, Height, Incarnation, Proposal, Receipt,
-    RollupId, Round, Seal, Seq, Signature, Signer as _, Slot, SlotHeader, SlotProposal,
-    TimestampMs, Transaction, ValidatorKey, ValidatorSet, Vote, VoteKind, Weight, keccak256,
+    RollupId, Round, Seal, Seq, Signature, SignedStatus, Signer as _, Slot, SlotHeader,
+    SlotProposal, SystemEnvelope, SystemOp, TimestampMs, Transaction, ValidatorKey, ValidatorSet,
+    Vote, VoteKind, Weight, keccak256,
 };
 
 /// Chain id of all samples.
@@ -139,6 +140,21 @@ pub(crate) fn commit_certificate() -> CommitCertificate {
     let signatures: Vec<(ValidatorKey, Signature)> =
         by_key(votes.map(|v| (v.vote.validator, v.signature)));
     CommitCertificate { height: Height(5), round: Round(1), value, signatures }
+}
+
+/// Signed by two of the three that reopen a lane.
+pub(crate) fn system_envelope() -> SystemEnvelope {
+    let lane = signer(1).public_key();
+    let op = SystemOp::RaiseIncarnation { lane, incarnation: Incarnation(3) };
+    let mut envelope = SystemEnvelope::sign(CHAIN, Slot(400), op, &signer(2));
+    assert!(envelope.join(&SystemEnvelope::sign(CHAIN, Slot(400), op, &signer(3))));
+    envelope
+}
+
+pub(crate) const NONCE: [u8; 32] = [6; 32];
+
+pub(crate) fn status() -> SignedStatus {
+    SignedStatus::sign(CHAIN, &NONCE, Height(5), Some(commit_certificate()), &signer(3))
 }
 
 pub(crate) fn receipt() -> SignedReceipt {
