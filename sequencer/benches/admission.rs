@@ -27,6 +27,7 @@ fn admission(c: &mut Criterion) {
         rollups: &rollups,
         known: &|_| false,
         keystore: None,
+        system: None,
     };
     for size in [128, 512, 4096] {
         let bytes = encoded(size, 120 * 1024);

@@ -51,6 +51,7 @@ fn admission(bytes: bytes::Bytes) -> BundleVerdict {
         rollups: &rollups,
         known: &|_| false,
         keystore: None,
+        system: None,
     };
     let list = TransactionList::parse(bytes, 1 << 20).unwrap();
     black_box(judge_bundle(&list, &context, &mut |_| Ok(())))

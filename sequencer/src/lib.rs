@@ -11,6 +11,7 @@ pub mod lanes;
 pub mod limits;
 pub mod mempool;
 pub mod order;
+pub mod rejoin;
 pub mod seals;
 pub mod slot;
 

@@ -82,6 +82,11 @@ pub const COPY_SHARE_DIVISOR: u64 = 4;
 pub const COPY_SLOTS_CLEAN: u8 = 8;
 /// Most halvings: at 2⁻¹⁶ of its share a lane has one batch a slot.
 pub const COPY_HALVINGS_MAX: u8 = 16;
+/// Signatures of system operations verified in a slot, in equal shares for the authors of batches: about 50 ms. Beyond
+/// its share an operation is skipped `SystemBudget`.
+pub const SYSTEM_SIGNATURES_PER_SLOT: u64 = 1_024;
+/// Least share of an author: one operation that all validators signed.
+pub const SYSTEM_SIGNATURES_MIN: u64 = rota_types::limits::VALIDATORS_MAX as u64;
 
 // Seals.
 
@@ -152,6 +157,13 @@ pub const SERVE_PEERS_MAX: usize = 1_024;
 const _: () = assert!(CATCHUP_REQUEST_BYTES_MAX >= 8 + CATCHUP_DIGESTS_MAX * 32);
 const _: () = assert!(CATCHUP_DIGESTS_PER_REQUEST <= CATCHUP_DIGESTS_MAX);
 const _: () = assert!(SERVE_BURST_BYTES >= 2 * CATCHUP_ANSWER_BYTES_MAX as u64);
+
+// Rejoin.
+
+/// When a validator that gave no status is asked again, in milliseconds: it may be catching up itself.
+pub const REJOIN_ASK_MS: u64 = 1_000;
+/// The same for one whose answer does not verify.
+pub const REJOIN_REST_MS: u64 = 60_000;
 
 // ---- admission and mempool ----
 

@@ -265,6 +265,9 @@ fn new_slots_and_late_seals_are_followed() {
         fn frame(&self, digest: &Hash) -> Option<Bytes> {
             self.0.frame(digest)
         }
+        fn attest(&self, nonce: &[u8; 32]) -> Option<SignedStatus> {
+            self.0.attest(nonce)
+        }
     }
     let growing: Peer<'_> = Box::new(|_, protocol, bytes| {
         let request = Request::from_bytes(protocol, bytes).unwrap();

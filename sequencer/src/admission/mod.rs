@@ -15,10 +15,11 @@ pub use budget::WorkBudget;
 pub use bundle::{BundleVerdict, Verdict, judge_bundle, judge_gossip};
 pub use rollups::Rollups;
 
+use crate::execution::SystemView;
 use crate::limits::{DECODED_BYTES_PER_UNIT, VALIDITY_RESERVE_SLOTS};
 use rota_keystore::{Claim, KeystoreState};
 use rota_types::transaction::TxView;
-use rota_types::{Refusal, RefusalCode, RollupId, Slot, TransactionList, TxId};
+use rota_types::{Refusal, RefusalCode, RollupId, Slot, SystemEnvelope, TransactionList, TxId};
 
 /// What a door knows at the moment of a submission.
 #[derive(Clone, Copy)]
@@ -36,6 +37,8 @@ pub struct AdmissionContext<'a> {
     pub known: &'a dyn Fn(&TxId) -> bool,
     /// State of the executed parent, for sequence numbers of keystore operations; `None` skips that check.
     pub keystore: Option<&'a KeystoreState>,
+    /// The same for system operations.
+    pub system: Option<SystemView<'a>>,
 }
 
 impl std::fmt::Debug for AdmissionContext<'_> {
@@ -53,16 +56,56 @@ pub type Charge<'a> = dyn FnMut(u64) -> Result<(), Refusal> + 'a;
 /// # Errors
 /// A code for which [`RefusalCode::from_bytes_alone`] holds.
 pub fn check_bytes(view: &TxView<'_>, chain_id: u64) -> Result<(), Refusal> {
-    read_claim(view, chain_id)?.map_or(Ok(()), |claim| claim.verify().map(|_| ()))
+    Claimed::read(view, chain_id)?.map_or(Ok(()), Claimed::verify)
 }
 
-fn read_claim(view: &TxView<'_>, chain_id: u64) -> Result<Option<Claim>, Refusal> {
-    match view.rollup {
-        RollupId::KEYSTORE => {
-            Claim::read(view.payload(), view.valid_until_slot, chain_id).map(Some)
+/// An operation whose form is in order, and whose signatures are not verified yet.
+enum Claimed {
+    Keystore(Box<Claim>),
+    System { envelope: SystemEnvelope, chain_id: u64 },
+}
+
+impl Claimed {
+    fn read(view: &TxView<'_>, chain_id: u64) -> Result<Option<Self>, Refusal> {
+        let until = view.valid_until_slot;
+        match view.rollup {
+            RollupId::KEYSTORE => Claim::read(view.payload(), until, chain_id)
+                .map(|claim| Some(Self::Keystore(Box::new(claim)))),
+            RollupId::SYSTEM => {
+                let envelope = SystemEnvelope::from_payload(view.payload(), until)?;
+                Ok(Some(Self::System { envelope, chain_id }))
+            }
+            _ => Ok(None),
         }
-        RollupId::SYSTEM => Err(Refusal::new(RefusalCode::BadSystemOp)),
-        _ => Ok(None),
+    }
+
+    /// What state says, before any signature is verified.
+    fn admit(&self, context: &AdmissionContext<'_>) -> Result<(), Refusal> {
+        match self {
+            Self::Keystore(claim) => context
+                .keystore
+                .map_or(Ok(()), |state| rota_keystore::admit(state, claim, context.slot)),
+            Self::System { envelope, .. } => {
+                context.system.map_or(Ok(()), |system| Ok(system.judge(envelope)?))
+            }
+        }
+    }
+
+    /// Work of its signatures.
+    fn units(&self) -> u64 {
+        match self {
+            Self::Keystore(claim) => claim.envelope().units(),
+            Self::System { envelope, .. } => {
+                u64::try_from(envelope.signatures.len()).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
+    fn verify(self) -> Result<(), Refusal> {
+        match self {
+            Self::Keystore(claim) => claim.verify().map(|_| ()),
+            Self::System { envelope, chain_id } => Ok(envelope.verify(chain_id)?),
+        }
     }
 }
 
@@ -87,8 +130,8 @@ pub fn check_window(view: &TxView<'_>, context: &AdmissionContext<'_>) -> Result
     Ok(())
 }
 
-/// Decides whether a transaction may enter, cheapest check first: clock, registry, duplicate, form, for the
-/// keystore its state, and signatures last.
+/// Decides whether a transaction may enter, cheapest check first: clock, registry, duplicate, form, for keystore and
+/// system operations the state, and signatures last.
 ///
 /// # Errors
 /// The first refusal, with limit and value where there are any.
@@ -102,9 +145,9 @@ fn admit_charged(
     context: &AdmissionContext<'_>,
     charge: &mut Charge<'_>,
 ) -> Result<(), Refusal> {
-    let Some(claim) = admit_unverified(view, context, charge)? else { return Ok(()) };
-    charge(claim.envelope().units())?;
-    claim.verify().map(|_| ())
+    let Some(claimed) = admit_unverified(view, context, charge)? else { return Ok(()) };
+    charge(claimed.units())?;
+    claimed.verify()
 }
 
 /// All of [`admit`] but the signatures, which are claimed by what it gives.
@@ -112,7 +155,7 @@ fn admit_unverified(
     view: &TxView<'_>,
     context: &AdmissionContext<'_>,
     charge: &mut Charge<'_>,
-) -> Result<Option<Claim>, Refusal> {
+) -> Result<Option<Claimed>, Refusal> {
     check_window(view, context)?;
     if (context.known)(&view.id) {
         return Err(Refusal::new(RefusalCode::Duplicate));
@@ -121,11 +164,11 @@ fn admit_unverified(
         let bytes = u64::try_from(view.payload().len()).unwrap_or(u64::MAX);
         charge(bytes.div_ceil(DECODED_BYTES_PER_UNIT))?;
     }
-    let claim = read_claim(view, context.chain_id)?;
-    if let (Some(state), Some(claim)) = (context.keystore, &claim) {
-        rota_keystore::admit(state, claim, context.slot)?;
+    let claimed = Claimed::read(view, context.chain_id)?;
+    if let Some(claimed) = &claimed {
+        claimed.admit(context)?;
     }
-    Ok(claim)
+    Ok(claimed)
 }
 
 /// Admits a whole submission, which gets one receipt or none. No signature is verified before everything else of
@@ -143,7 +186,7 @@ pub fn admit_list(
         let claim = admit_unverified(&view, context, &mut |_| Ok(()));
         claims.extend(claim.map_err(|refusal| (index, refusal))?.map(|claim| (index, claim)));
     }
-    claims.into_iter().try_for_each(|(index, claim)| {
-        claim.verify().map(|_| ()).map_err(|refusal| (index, refusal))
-    })
+    claims
+        .into_iter()
+        .try_for_each(|(index, claim)| claim.verify().map_err(|refusal| (index, refusal)))
 }

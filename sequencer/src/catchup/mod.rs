@@ -21,7 +21,7 @@ pub use intake::IntakeFault;
 pub use serve::{Budgets, SlotSource, answer};
 pub use wire::{
     BatchesAnswer, BatchesRequest, Frame, Protocol, Request, STATUS_QUESTION, SlotHead, SlotPart,
-    SlotsAnswer, SlotsRequest, Status,
+    SlotsAnswer, SlotsRequest, Status, attest_question,
 };
 
 use crate::batch::Batch;

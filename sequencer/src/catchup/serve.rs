@@ -6,8 +6,8 @@ use super::wire::{
 };
 use crate::execution::DecidedRecord;
 use crate::limits::{
-    CATCHUP_ANSWER_BYTES_MAX, CATCHUP_SEALS_MAX, CATCHUP_SLOTS_MAX, SERVE_BURST_BYTES,
-    SERVE_BYTES_PER_MS, SERVE_PEERS_MAX, SERVE_REQUEST_COST_BYTES,
+    CATCHUP_ANSWER_BYTES_MAX, CATCHUP_SEALS_MAX, CATCHUP_SLOTS_MAX, DECIDED_RECORD_BYTES_MAX,
+    SERVE_BURST_BYTES, SERVE_BYTES_PER_MS, SERVE_PEERS_MAX, SERVE_REQUEST_COST_BYTES,
 };
 use crate::order::count;
 use bytes::Bytes;
@@ -15,7 +15,8 @@ use rota_types::limits::{
     BATCH_BODY_BYTES_MAX, BATCH_HEADER_BYTES_MAX, COMMIT_CERTIFICATE_BYTES_MAX,
     SLOT_PROPOSAL_BYTES_MAX,
 };
-use rota_types::{Hash, Height, Seal, TimestampMs};
+use rota_types::status::StatusNonce;
+use rota_types::{Hash, Height, Seal, SignedStatus, TimestampMs};
 use std::collections::BTreeMap;
 
 /// Read access to the ledger.
@@ -28,6 +29,9 @@ pub trait SlotSource {
     fn seal(&self, height: Height) -> Option<Seal>;
     /// A stored batch ([`crate::Batch::frame`]) by its header's digest.
     fn frame(&self, digest: &Hash) -> Option<Bytes>;
+    /// The newest decided height, signed over a nonce, with its certificate. `None` from whoever does not sign, and from
+    /// whoever signed above that height: a ledger that lost its end must not say less than it knew.
+    fn attest(&self, nonce: &StatusNonce) -> Option<SignedStatus>;
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +74,7 @@ impl Budgets {
         let retry_ms = lacking.checked_div(SERVE_BYTES_PER_MS).unwrap_or(0).saturating_add(1);
         let retry_ms = u32::try_from(retry_ms).unwrap_or(u32::MAX);
         Err(match request {
-            Request::Status => Bytes::new(),
+            Request::Status | Request::Attest(_) => Bytes::new(),
             Request::Slots(_) => bytes_of(&SlotsAnswer::Busy { retry_ms }),
             Request::Batches(_) => bytes_of(&BatchesAnswer::Busy { retry_ms }),
         })
@@ -99,6 +103,7 @@ fn refilled(budget: &Budget, now: TimestampMs) -> u64 {
 fn cost(request: &Request) -> u64 {
     let asked = match request {
         Request::Status => 0,
+        Request::Attest(_) => count(DECIDED_RECORD_BYTES_MAX / 64),
         Request::Slots(SlotsRequest::Slots { bytes_max, .. }) => {
             u64::from(*bytes_max).min(count(CATCHUP_ANSWER_BYTES_MAX))
         }
@@ -115,6 +120,7 @@ fn cost(request: &Request) -> u64 {
 pub fn answer(request: &Request, source: &dyn SlotSource) -> Bytes {
     match request {
         Request::Status => bytes_of(&source.status()),
+        Request::Attest(nonce) => source.attest(nonce).map_or_else(Bytes::new, |s| bytes_of(&s)),
         Request::Slots(SlotsRequest::Slots { from, skip, bytes_max }) => {
             let asked = usize::try_from(*bytes_max).unwrap_or(usize::MAX);
             let parts = slots(*from, *skip, asked.min(CATCHUP_ANSWER_BYTES_MAX), source);

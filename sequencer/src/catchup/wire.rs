@@ -8,12 +8,13 @@ use crate::limits::{CATCHUP_ANSWER_BYTES_MAX, CATCHUP_DIGESTS_MAX, CATCHUP_REQUE
 use borsh::{BorshDeserialize, BorshSerialize, io};
 use bytes::Bytes;
 use rota_types::codec::{decode, encode};
+use rota_types::status::StatusNonce;
 use rota_types::{CommitCertificate, Hash, Height, Seal, SlotProposal, TypesError};
 
 /// Which request protocol a message belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
-    /// [`STATUS_QUESTION`], answered by [`Status`].
+    /// [`STATUS_QUESTION`], answered by [`Status`]; or [`attest_question`], answered by a signed status or by nothing.
     Status,
     /// [`SlotsRequest`], answered by [`SlotsAnswer`].
     Slots,
@@ -23,6 +24,15 @@ pub enum Protocol {
 
 /// The status question: one byte, for a transport carries no empty request.
 pub const STATUS_QUESTION: [u8; 1] = [1];
+
+/// First byte of [`attest_question`].
+const ATTEST: u8 = 2;
+
+/// The question for a status signed over this nonce.
+#[must_use]
+pub fn attest_question(nonce: &StatusNonce) -> Bytes {
+    [&[ATTEST], &nonce[..]].concat().into()
+}
 
 /// What a peer has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -142,6 +152,8 @@ pub enum BatchesAnswer {
 pub enum Request {
     /// Of [`Protocol::Status`].
     Status,
+    /// Of [`Protocol::Status`]: signed over this nonce.
+    Attest(StatusNonce),
     /// Of [`Protocol::Slots`].
     Slots(SlotsRequest),
     /// Of [`Protocol::Batches`].
@@ -155,13 +167,14 @@ impl Request {
     /// [`TypesError`]: all of them are the asker's fault.
     pub fn from_bytes(protocol: Protocol, bytes: &[u8]) -> Result<Self, TypesError> {
         match protocol {
-            Protocol::Status => {
-                let question: [u8; 1] = decode(bytes, STATUS_QUESTION.len())?;
-                let known = question == STATUS_QUESTION;
-                known
-                    .then_some(Self::Status)
-                    .ok_or(TypesError::Mismatch { what: "status question" })
-            }
+            Protocol::Status => match bytes.split_first() {
+                Some((first, [])) if [*first] == STATUS_QUESTION => Ok(Self::Status),
+                Some((&ATTEST, nonce)) => nonce
+                    .try_into()
+                    .map(Self::Attest)
+                    .map_err(|_| TypesError::Mismatch { what: "nonce of a status question" }),
+                _ => Err(TypesError::Mismatch { what: "status question" }),
+            },
             Protocol::Slots => decode(bytes, CATCHUP_REQUEST_BYTES_MAX).map(Self::Slots),
             Protocol::Batches => {
                 let request: BatchesRequest = decode(bytes, CATCHUP_REQUEST_BYTES_MAX)?;

@@ -5,7 +5,7 @@
 
 use super::namespaces::SlotNamespaces;
 use super::record::{DecidedSlot, ExecutedRecord};
-use super::run::{Pass, pass};
+use super::run::{Pass, PassRules, pass};
 use super::state::OrderState;
 use crate::batch::Batch;
 use crate::error::ExecutionError;
@@ -189,20 +189,18 @@ impl Executor {
         let tips = self.check_batches(decided)?;
         let proposal = &decided.proposal;
         let proposal_id = proposal.id(self.chain_id);
-        let mut pass = pass(
-            decided,
-            &proposal_id,
-            &self.validators,
-            self.validity_slots,
-            &self.order,
-            &self.window,
-            &mut self.keystore,
-        );
+        let closed = proposal.evidence.iter().filter_map(|item| self.order.punish(item)).collect();
+        let rules = PassRules {
+            chain_id: self.chain_id,
+            proposal_id,
+            validators: &self.validators,
+            validity_slots: self.validity_slots,
+        };
+        let mut pass = pass(decided, &rules, &mut self.order, &self.window, &mut self.keystore);
         self.order.judge_copies(&pass.copies);
         for tip in &tips {
             self.order.advance(proposal.height, *tip);
         }
-        let closed = proposal.evidence.iter().filter_map(|item| self.order.punish(item)).collect();
         let digests: Vec<Hash> =
             decided.lanes.iter().flatten().map(|batch| batch.digest()).collect();
         self.batches_root = list_root(&digests);

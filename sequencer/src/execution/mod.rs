@@ -16,6 +16,7 @@ mod namespaces;
 mod record;
 mod run;
 mod state;
+mod system;
 
 pub use assembly::{Assembly, DecidedTips, Missing, Progress};
 pub use executor::{ExecutedSlot, Executor};
@@ -23,3 +24,4 @@ pub use locate::{OrderedTx, locate, namespaces_of};
 pub use namespaces::SlotNamespaces;
 pub use record::{DecidedRecord, DecidedSlot, ExecutedRecord, OrderedBatch};
 pub use state::{LaneState, Offence, OrderState, Share};
+pub use system::SystemView;

@@ -2,6 +2,7 @@
 
 use super::record::{DecidedSlot, OrderedBatch};
 use super::state::{LaneState, OrderState};
+use super::system::SystemRun;
 use crate::batch::Batch;
 use crate::order::{
     BatchRef, IdPrefix, LaneRun, Place, ReplayWindow, SkipRules, WindowReader, count, interleave,
@@ -27,39 +28,53 @@ pub(crate) struct Pass {
     pub(crate) copies: BTreeMap<ValidatorKey, (u64, u64)>,
 }
 
-/// A keystore operation that waits for the slot's end.
+/// What a slot's pass goes by.
+pub(crate) struct PassRules<'a> {
+    pub(crate) chain_id: u64,
+    pub(crate) proposal_id: Hash,
+    pub(crate) validators: &'a ValidatorSet,
+    pub(crate) validity_slots: u64,
+}
+
+/// An operation of rollup 0 or 1 that waits for the slot's end.
 struct Queued<'a> {
     payload: SlotPayload<'a>,
+    lane: ValidatorKey,
     id: Hash,
     bytes: u64,
+}
+
+/// The slot's operations, in slot order.
+#[derive(Default)]
+struct Queues<'a> {
+    keystore: Vec<Queued<'a>>,
+    system: Vec<Queued<'a>>,
 }
 
 /// Orders and executes all transactions of `decided`.
 pub(crate) fn pass(
     decided: &DecidedSlot,
-    proposal_id: &Hash,
-    validators: &ValidatorSet,
-    validity_slots: u64,
-    order: &OrderState,
+    by: &PassRules<'_>,
+    order: &mut OrderState,
     window: &WindowReader,
     keystore: &mut KeystoreState,
 ) -> Pass {
     let slot = decided.proposal.slot;
     let txs = decided.lanes.iter().flatten().map(|batch| batch.body().len()).sum();
     let mut pass = Pass::default();
-    let mut queue = Vec::new();
-    let mut rules = SkipRules::new(slot, validity_slots, order.quotas());
+    let mut queues = Queues::default();
+    let mut rules = SkipRules::new(slot, by.validity_slots, order.quotas());
     window.write(|window| {
         window.open(decided.height(), slot);
         window.reserve(txs);
     });
-    for (rank, batch) in ordered(decided, proposal_id, validators) {
+    for (rank, batch) in ordered(decided, &by.proposal_id, by.validators) {
         let key = batch.position().lane;
         let known = order.lane(&key).map_or(Height::GENESIS, LaneState::known_height);
-        let mut lane = Lane { rank, known, copied: 0, bytes: 0 };
+        let mut lane = Lane { key, rank, known, copied: 0, bytes: 0 };
         window.write(|window| {
             for view in batch.body().iter() {
-                pass.transaction(&view, &mut lane, &mut rules, window, &mut queue);
+                pass.transaction(&view, &mut lane, &mut rules, window, &mut queues);
             }
         });
         let sums = pass.copies.entry(key).or_insert((0, 0));
@@ -71,8 +86,10 @@ pub(crate) fn pass(
             txs: u32::try_from(batch.body().len()).unwrap_or(u32::MAX),
         });
     }
-    let authors = u32::try_from(validators.len()).unwrap_or(u32::MAX);
-    pass.run_keystore(queue, slot, authors, window, keystore);
+    pass.run_system(queues.system, by, order, window);
+    let authors = u32::try_from(by.validators.len()).unwrap_or(u32::MAX);
+    pass.run_keystore(queues.keystore, slot, authors, window, keystore);
+    pass.skips.sort_unstable_by_key(|(index, _)| *index);
     pass.prefixes = window.read(|window| window.open_ids().to_vec());
     pass
 }
@@ -99,6 +116,7 @@ fn ordered<'a>(
 }
 
 struct Lane {
+    key: ValidatorKey,
     rank: u32,
     /// What was ordered up to here, the author knew.
     known: Height,
@@ -113,28 +131,26 @@ impl Pass {
         lane: &mut Lane,
         rules: &mut SkipRules<'_>,
         window: &mut ReplayWindow,
-        queue: &mut Vec<Queued<'a>>,
+        queues: &mut Queues<'a>,
     ) {
         // A slot's bodies are far below 2³² transactions: genesis limits them and the ledger's record bounds them.
         let index = u32::try_from(window.open_ids().len()).unwrap_or(u32::MAX);
         let bytes = count(view.bytes.len());
         lane.bytes = lane.bytes.saturating_add(bytes);
-        if view.rollup == RollupId::SYSTEM {
-            window.skip(&view.id);
-            self.skips.push((index, RefusalCode::BadSystemOp));
-            return;
-        }
         match rules.judge(view, window) {
-            Ok(()) if view.rollup == RollupId::KEYSTORE => queue.push(Queued {
-                payload: SlotPayload {
+            Ok(()) if view.rollup.is_executed() => {
+                let payload = SlotPayload {
                     position: u64::from(index),
                     author: lane.rank,
                     valid_until: view.valid_until_slot,
                     payload: view.payload(),
-                },
-                id: view.id,
-                bytes,
-            }),
+                };
+                let queued = Queued { payload, lane: lane.key, id: view.id, bytes };
+                match view.rollup {
+                    RollupId::SYSTEM => queues.system.push(queued),
+                    _ => queues.keystore.push(queued),
+                }
+            }
             Ok(()) => self.order(view.rollup, view.id, bytes),
             Err((code, earlier)) => {
                 let known = |place: Place| place.height <= lane.known;
@@ -151,6 +167,27 @@ impl Pass {
         self.namespaces.push(rollup, id, bytes);
         self.tx_count = self.tx_count.saturating_add(1);
         self.byte_count = self.byte_count.saturating_add(bytes);
+    }
+
+    /// Executes the system rollup's operations in slot order.
+    fn run_system(
+        &mut self,
+        queue: Vec<Queued<'_>>,
+        by: &PassRules<'_>,
+        order: &mut OrderState,
+        window: &WindowReader,
+    ) {
+        let mut run = SystemRun::new(by.chain_id, by.validators, order);
+        for Queued { payload, lane, id, bytes } in queue {
+            let index = u32::try_from(payload.position).unwrap_or(u32::MAX);
+            match run.execute(lane, payload.payload, payload.valid_until) {
+                Ok(()) => self.order(RollupId::SYSTEM, id, bytes),
+                Err(code) => {
+                    self.skips.push((index, code));
+                    window.write(|window| window.revoke(index));
+                }
+            }
+        }
     }
 
     /// Executes the keystore's operations by its own rule of order; what it refuses is skipped with its code.
@@ -184,6 +221,5 @@ impl Pass {
             }
         }
         self.skips.extend(refused);
-        self.skips.sort_unstable_by_key(|(index, _)| *index);
     }
 }

@@ -191,6 +191,16 @@ impl OrderState {
         }
     }
 
+    /// Puts a new incarnation of a lane in force, open. Offences of older ones are never asked about again.
+    pub(crate) fn raise(&mut self, key: &ValidatorKey, incarnation: Incarnation) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.incarnation = incarnation;
+            lane.closed = false;
+            self.evidence
+                .retain(|offence| offence.culprit != *key || offence.incarnation >= incarnation);
+        }
+    }
+
     /// Judges a slot's copies: over a quarter of a lane's bytes halve its share, eight clean slots double it back.
     pub(crate) fn judge_copies(&mut self, copies: &BTreeMap<ValidatorKey, (u64, u64)>) {
         for (key, lane) in &mut self.lanes {

@@ -57,6 +57,8 @@ pub struct Recovered {
     pub batches: Vec<Arc<Batch>>,
     /// Marks that the guard still keeps: of own batches, and of acknowledgements of stored ones.
     pub marks: Vec<Mark>,
+    /// The own lane is closed up to and with this incarnation: what was signed in it is lost with an older guard.
+    pub own_closed: Option<Incarnation>,
 }
 
 /// Who gave a submission.
@@ -165,6 +167,9 @@ pub enum Halt {
     /// A marked own batch is neither in the ledger nor came from a peer yet.
     #[error("own batch {0} was signed but is not in the ledger: it is asked for")]
     MissingOwnBatch(Seq),
+    /// What was signed in the incarnation in force is not known any more.
+    #[error("the own lane waits for incarnation {0}, ordered by a system operation")]
+    AwaitsIncarnation(Incarnation),
     /// The guard refused to sign a batch.
     #[error("the guard refused own batch {0}")]
     GuardRefused(Seq),

@@ -9,7 +9,8 @@ use crate::lane_view::LaneTip;
 use crate::limits::{CERTIFICATION_TIMES_MAX, SUBMISSION_QUEUE_BYTES_MAX, SUBMISSION_QUEUE_MAX};
 use bytes::Bytes;
 use rota_types::{
-    Hash, Refusal, RefusalCode, Signature, TimestampMs, TransactionList, ValidatorKey, ids_tree,
+    Hash, Incarnation, Refusal, RefusalCode, Signature, TimestampMs, TransactionList, ValidatorKey,
+    ids_tree,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub(crate) struct OpenBatch {
 pub(crate) struct Own {
     pub(crate) me: ValidatorKey,
     pub(crate) halt: Option<Halt>,
+    /// Nothing is signed in this incarnation or an older one.
+    pub(crate) closed_through: Option<Incarnation>,
     /// Last sealed batch.
     pub(crate) tip: Option<LaneTip>,
     pub(crate) open: BTreeMap<u64, OpenBatch>,
@@ -81,6 +84,7 @@ impl Own {
         Self {
             me,
             halt: None,
+            closed_through: None,
             tip: None,
             open: BTreeMap::new(),
             certified: 0,
@@ -96,6 +100,12 @@ impl Own {
             sealed_at: TimestampMs(0),
             times: VecDeque::new(),
         }
+    }
+
+    /// Why nothing may be signed in `incarnation`, if so.
+    pub(crate) fn closure(&self, incarnation: Incarnation) -> Option<Halt> {
+        let closed = self.closed_through.filter(|closed| *closed >= incarnation)?;
+        Some(Halt::AwaitsIncarnation(closed.next()))
     }
 
     pub(crate) const fn room(&self) -> u64 {

@@ -46,6 +46,9 @@ impl Lanes {
             }
             self.advance(turn, &position.lane);
         }
+        if let Some(own) = self.own.as_mut() {
+            own.closed_through = recovered.own_closed;
+        }
         self.recover_own(turn, own, &recovered.marks);
         let connected: Vec<ValidatorKey> =
             self.peers.iter().filter(|(_, peer)| peer.connected).map(|(key, _)| *key).collect();
@@ -73,6 +76,9 @@ impl Lanes {
         let (Some(own), Some(lane)) = (self.own.as_mut(), self.lanes.get(&me)) else { return };
         own.tip = Some(lane.executed);
         own.certified = lane.decided.position.seq.0;
+        if let Some(halt) = own.closure(lane.incarnation) {
+            return self.halt_own(turn, halt);
+        }
         for mark in marks {
             if let MarkPlace::OwnBatch { incarnation, seq } = mark.place
                 && incarnation == lane.incarnation
@@ -228,7 +234,7 @@ impl Lanes {
                 own.missing.clear();
                 own.spare.clear();
                 own.certificate = None;
-                own.halt = None;
+                own.halt = own.closure(terms.incarnation);
                 own.tip = Some(decided);
                 own.certified = decided.position.seq.0;
                 for peer in self.peers.values_mut() {

@@ -37,6 +37,7 @@ pub(crate) fn with_context<T>(
         rollups: &rollups,
         known,
         keystore,
+        system: None,
     })
 }
 

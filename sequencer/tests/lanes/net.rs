@@ -236,6 +236,7 @@ impl Net {
             decided: Vec::new(),
             batches: open.cloned().collect(),
             marks: node.gate.batch_marks(),
+            own_closed: None,
         };
         self.step(i, Event::Recovered(Box::new(recovered)));
     }
