@@ -2,9 +2,10 @@
 
 use super::args::{HomeArgs, PasswordArgs, read_bytes};
 use super::output::{self, Form};
+use super::raise::RaiseArgs;
 use crate::disk::RealDisk;
 use crate::error::{ExitCode, OperatorError};
-use crate::guard::{Create, Guard, GuardExport};
+use crate::guard::{Create, Guard, GuardExport, GuardLog};
 use crate::home::Home;
 use crate::keys::{
     Cost, KeyFile, KeyMeta, KeyRole, NodeKeys, Password, read_key_file, write_key_file,
@@ -86,6 +87,8 @@ pub enum KeyCommand {
     /// Move the guard's marks to another machine
     #[command(subcommand)]
     Guard(GuardCommand),
+    /// Sign the operation that puts a lane under a new incarnation
+    RaiseIncarnation(RaiseArgs),
 }
 
 /// Verbs of `rota key guard`.
@@ -126,6 +129,7 @@ pub fn run(command: KeyCommand) -> Result<(), OperatorError> {
         KeyCommand::ChangePassword { new_password_file, home, password } => {
             change_password(&home.resolve()?, &password, &new_password_file)
         }
+        KeyCommand::RaiseIncarnation(args) => super::raise::run(&args),
         KeyCommand::Guard(GuardCommand::Export { home }) => {
             let home = home.resolve()?;
             let _lock = home.lock()?;
@@ -192,7 +196,7 @@ fn make_guard(home: &Home, file: &KeyFile) -> Result<(), OperatorError> {
     Ok(())
 }
 
-fn open_guard(home: &Home) -> Result<(Guard, crate::guard::GuardLog), OperatorError> {
+fn open_guard(home: &Home) -> Result<(Guard, GuardLog), OperatorError> {
     let file = read_key_file(&home.key_file(KeyRole::Validator))?;
     let (guard, log, torn) = Guard::open(
         RealDisk::shared(),
@@ -209,12 +213,13 @@ fn open_guard(home: &Home) -> Result<(Guard, crate::guard::GuardLog), OperatorEr
 fn import_guard(home: &Home, text: &str) -> Result<(), OperatorError> {
     let file = read_key_file(&home.key_file(KeyRole::Validator))?;
     let export = GuardExport::from_json(text, validator_key(&file)?)?;
-    if !home.guard_file().exists() {
-        make_guard(home, &file)?;
+    if home.guard_file().exists() {
+        open_guard(home)?.1.import(&export)?;
+    } else {
+        // Never an empty guard on the way: cut short there, it would allow what the export forbids.
+        let (disk, key) = (RealDisk::shared(), validator_key(&file)?);
+        GuardLog::create(disk.as_ref(), &home.guard_file(), key, &export.floors())?;
     }
-    let (_, mut log) = open_guard(home)?;
-    log.import(&export)?;
-    log.sync()?;
     output::note(format!("the guard signs votes from height {} on", export.vote_from));
     Ok(())
 }

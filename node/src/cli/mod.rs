@@ -14,6 +14,7 @@ pub mod keystore;
 pub mod log;
 pub mod output;
 pub mod proof;
+pub mod raise;
 pub mod slot;
 pub mod start;
 pub mod status;

@@ -70,8 +70,9 @@ impl GuardError {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Missing { .. } => {
-                "rota key guard import FILE restores an export made later than anything this key signed; a key that \
-                 never signed gets a guard by rota key import validator FILE --new"
+                "rota key guard import FILE restores an export made later than anything this key signed; rota start \
+                 --rejoin asks the other validators and signs again above all that this key can have signed; a key \
+                 that never signed gets a guard by rota key import validator FILE --new"
             }
             Self::Exists { .. } => {
                 "a guard is never replaced: rota key guard import raises its marks"

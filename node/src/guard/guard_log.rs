@@ -1,7 +1,7 @@
 //! The guard's file: appended by the commit thread, rewritten when it has grown, never deleted, never rebuilt.
 
 use super::error::GuardError;
-use super::mark::GuardRecord;
+use super::mark::{Floor, GuardRecord};
 use super::marks::Marks;
 use crate::disk::{Disk, Log, LogError, OpenMode, Torn, log};
 use crate::limits::{GUARD_COMPACT_BYTES, GUARD_COMPACT_FACTOR, GUARD_RECORD_BYTES_MAX};
@@ -110,6 +110,33 @@ impl GuardLog {
         }
         let compact_at = compact_threshold(0);
         Ok((Self { disk, path: path.to_path_buf(), key, log, marks, compact_at }, torn))
+    }
+
+    /// Makes the guard file of a key whose marks are lost, with floors over everything it may have signed: the file is
+    /// there with all of them, or not at all.
+    ///
+    /// # Errors
+    /// [`GuardError::Exists`], or of the disk.
+    pub fn create(
+        disk: &dyn Disk,
+        path: &Path,
+        key: ValidatorKey,
+        floors: &[Floor],
+    ) -> Result<(), GuardError> {
+        if disk.exists(path)? {
+            return Err(GuardError::Exists { path: path.to_path_buf() });
+        }
+        if let Some(folder) = path.parent() {
+            disk.create_dir(folder)?;
+        }
+        let mut marks = Marks::default();
+        for floor in floors {
+            marks.record(&GuardRecord::Floor(*floor));
+        }
+        let records = snapshot_records(&marks);
+        Log::replace(disk, path, SALT, &key.0, GUARD_RECORD_BYTES_MAX, &records)
+            .map_err(GuardError::from_log)?;
+        Ok(())
     }
 
     /// Everything in the file and appended to it.

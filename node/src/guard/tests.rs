@@ -300,3 +300,37 @@ proptest! {
         }
     }
 }
+
+/// A guard made with floors is there with all of them or not at all, wherever power is lost: never an empty one, which
+/// would allow what was signed before.
+#[test]
+fn a_guard_made_with_floors_is_never_there_without_them() {
+    let floors = [
+        Floor::Vote { height: Height(9), round: Round(0) },
+        Floor::Seal { height: Height(8) },
+        Floor::OwnBatch { incarnation: Incarnation(0), seq: Seq(u64::MAX) },
+    ];
+    let mut made = 0;
+    for at in 0.. {
+        let disk = SimDisk::new();
+        disk.power_off_at(at);
+        let done = GuardLog::create(disk.shared().as_ref(), &path(), KEY, &floors).is_ok();
+        disk.crash(Tail::Drop);
+        match open(&disk, Create::Forbidden) {
+            Ok((guard, _)) => {
+                made += 1;
+                for mark in [vote(8, 3, Step::Precommit, 1), seal(7, 1), own(0, 1, 1)] {
+                    assert_eq!(guard.check(&mark), Decision::Conflict { existing: None });
+                }
+            }
+            Err(error) => {
+                assert!(matches!(error, GuardError::Missing { .. }), "power off at {at}: {error}");
+                assert!(!done, "made and gone: power off at {at}");
+            }
+        }
+        if done {
+            break;
+        }
+    }
+    assert!(made > 0);
+}
