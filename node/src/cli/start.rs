@@ -4,7 +4,7 @@ use super::args::{ConfigFlags, HomeArgs, PasswordArgs};
 use super::output;
 use crate::error::{ExitCode, OperatorError};
 use crate::provision::OpenedHome;
-use crate::shell::{self, RunningNode};
+use crate::shell::{self, LostGuard, RunningNode};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Arguments of `rota start`.
@@ -19,6 +19,11 @@ pub struct StartArgs {
     /// Check home, configuration, genesis and keys, and stop before opening any socket
     #[arg(long)]
     pub dry_run: bool,
+    /// Sign again with a validator key whose guard (state/guard.log) is lost: ask the other validators how far they are,
+    /// and sign only above all that this key can have signed. Only if no other process signs with this key. Does
+    /// nothing when the guard is there
+    #[arg(long)]
+    pub rejoin: bool,
     /// Where the password comes from.
     #[command(flatten)]
     pub password: PasswordArgs,
@@ -69,7 +74,10 @@ pub async fn run(args: StartArgs) -> Result<(), OperatorError> {
         Some(_) => Some(args.password.read("password of the key files", None)?),
         None => None,
     };
-    let opened = OpenedHome::open(home, args.flags.given, args.instance, password)?;
+    let open = |password| {
+        OpenedHome::open(home.clone(), args.flags.given.clone(), args.instance, password)
+    };
+    let mut opened = open(password)?;
     super::log::start(&opened.config.config.log)?;
     if args.dry_run {
         shell::check(&opened)?;
@@ -77,17 +85,24 @@ pub async fn run(args: StartArgs) -> Result<(), OperatorError> {
         return Ok(());
     }
     let mut stop = Stop::new()?;
-    let mut node = Box::pin(shell::run_node(opened)).await?;
-    announce(&node);
-    tokio::select! {
-        () = stop.asked() => {
-            tracing::info!("stopping");
-            node.shutdown().await;
-            Ok(())
+    loop {
+        let password = opened.password.clone();
+        if args.rejoin {
+            opened.lost_guard = LostGuard::Rejoin;
         }
-        error = node.failed() => {
-            node.shutdown().await;
-            Err(error)
+        let mut node = Box::pin(shell::run_node(opened)).await?;
+        announce(&node);
+        let ended = tokio::select! {
+            () = stop.asked() => Some(Ok(())),
+            error = node.failed() => Some(Err(error)),
+            () = node.rejoined() => None,
+        };
+        tracing::info!("stopping");
+        node.shutdown().await;
+        drop(node);
+        match ended {
+            Some(result) => return result,
+            None => opened = open(Some(password))?,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Bundle, Core, Effect, Todo};
 use rota_sequencer::admission::{AdmissionContext, BundleVerdict, Verdict, judge_bundle};
+use rota_sequencer::execution::SystemView;
 use rota_sequencer::lanes as lane;
 use rota_sequencer::mempool;
 use rota_types::{TimestampMs, TransactionList, TxId};
@@ -38,6 +39,7 @@ impl Core {
             rollups: &self.rollups,
             known: &known,
             keystore: Some(&self.keystore),
+            system: Some(SystemView { order: &self.order, validators: &self.validators }),
         };
         let budget = &mut self.gossip_work;
         judge_bundle(list, &context, &mut |units| budget.charge(now, peer, units))

@@ -1,6 +1,6 @@
 //! What goes into a node's core and what comes out.
 
-use crate::guard::GuardRecord;
+use crate::guard::{Floor, GuardRecord};
 use bytes::Bytes;
 use rota_sequencer::Batch;
 use rota_sequencer::execution::{DecidedSlot, ExecutedSlot};
@@ -246,6 +246,16 @@ pub enum Effect {
         /// What it did.
         offence: String,
     },
+    /// Give a bundle to gossip.
+    Publish {
+        /// A list of transactions.
+        bundle: Bytes,
+    },
+    /// The lines of a rejoin are known: make the guard of the key with these floors, and start again with it.
+    Rejoined {
+        /// All of them, to be durable at once.
+        floors: Vec<Floor>,
+    },
     /// Something people and clients wait for.
     Notice(Notice),
     /// The node can no longer be safe: stop signing, flush, exit 86.
@@ -325,6 +335,11 @@ pub enum Notice {
         culprit: ValidatorKey,
         /// The evidence, for people.
         what: String,
+    },
+    /// Enough validators said how far they are: this node may sign once this height is executed here.
+    RejoinTarget {
+        /// The height.
+        height: Height,
     },
     /// Tell the operator; the node goes on.
     Alarm {

@@ -3,13 +3,24 @@
 use super::{Core, Effect, FrameClass, Notice, Todo};
 use bytes::Bytes;
 use rota_sequencer::Batch;
+use rota_sequencer::execution::LaneState;
 use rota_sequencer::lanes as lane;
 use rota_sequencer::mempool;
 use rota_sequencer::seals;
-use rota_types::ValidatorKey;
+use rota_types::{Incarnation, Seq, ValidatorKey};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Core {
+    /// Each lane's incarnation in force and decided place, after the newest executed height.
+    #[must_use]
+    pub fn lanes_in_force(&self) -> BTreeMap<ValidatorKey, (Incarnation, Seq)> {
+        let place = |(lane, state): (&ValidatorKey, &LaneState)| {
+            (*lane, (state.incarnation, state.tip.position.seq))
+        };
+        self.order.lanes().map(place).collect()
+    }
+
     pub(super) fn on_batch(&mut self, from: ValidatorKey, batch: Arc<Batch>) {
         if let Some(assembly) = self.assembly.as_mut()
             && assembly.insert(Arc::clone(&batch))

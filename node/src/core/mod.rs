@@ -19,16 +19,19 @@ mod door;
 mod event;
 mod gate;
 mod lanes;
+mod rejoin;
 mod slots;
 mod sync;
 
 pub use event::{AskProtocol, Bundle, Effect, FrameClass, Input, Notice};
 pub use gate::SigningGate;
+pub use rejoin::RejoinSeed;
 
 use crate::guard::Floor;
 use crate::limits::{EVIDENCE_KEPT_MAX, FETCH_RETRY_MS};
 use agreement::Pending;
 use bytes::Bytes;
+use rejoin::Raise;
 use rota_consensus::Driver;
 use rota_keystore::KeystoreState;
 use rota_sequencer::admission::{Rollups, WorkBudget};
@@ -36,14 +39,15 @@ use rota_sequencer::catchup::{self, CatchUp};
 use rota_sequencer::execution::{Assembly, DecidedSlot, DecidedTips, Executor, OrderState};
 use rota_sequencer::lanes::{self as lane, Lanes, LanesConfig};
 use rota_sequencer::mempool::{self, Mempool, MempoolConfig};
+use rota_sequencer::rejoin::Rejoin;
 use rota_sequencer::seals::{self, Seals};
 use rota_sequencer::slot::{Parent, SlotDesk, Work};
 use rota_sequencer::{Batch, LaneTip};
 use rota_types::evidence::Evidence;
 use rota_types::genesis::Timing;
 use rota_types::{
-    Gate, Genesis, Hash, Height, LanePosition, Mark, Slot, SlotHeader, TimestampMs, TxId,
-    TypesError, ValidatorKey, ValidatorSet,
+    Gate, Genesis, Hash, Height, Incarnation, LanePosition, Mark, Slot, SlotHeader, TimestampMs,
+    TxId, TypesError, ValidatorKey, ValidatorSet,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -58,6 +62,10 @@ pub struct Restored {
     pub undecided: Vec<Arc<Batch>>,
     /// Marks that the guard keeps: of own batches, and of acknowledgements of undecided ones.
     pub batch_marks: Vec<Mark>,
+    /// The own lane is closed up to and with this incarnation, as the guard says after a rejoin.
+    pub own_closed: Option<Incarnation>,
+    /// A key without its guard that is to sign again; the gate is closed then.
+    pub rejoin: Option<RejoinSeed>,
     /// Marks of votes above the newest height of the ledger, by height.
     pub vote_marks: BTreeMap<Height, Vec<Mark>>,
     /// Highest height that this key voted on, as the guard remembers.
@@ -82,6 +90,7 @@ enum Todo {
     Recheck,
     Assemble,
     Catchup(catchup::Event),
+    Rejoin(rota_sequencer::rejoin::Event),
 }
 
 /// See the module's documentation.
@@ -100,6 +109,10 @@ pub struct Core {
     desk: SlotDesk,
     seals: Seals,
     catchup: CatchUp,
+    /// The key that lost its guard, and how far the lines for it are.
+    rejoin: Option<(ValidatorKey, Rejoin)>,
+    /// The operation that opens the own lane again, while it waits for one.
+    raise: Option<Raise>,
     /// Newest decided height, in the ledger or on its way there.
     decided: Height,
     decided_slot: Slot,
@@ -170,6 +183,10 @@ impl Core {
             desk: SlotDesk::new(&genesis, validators.clone()),
             seals: Seals::new(genesis.chain_id, validators.clone(), restored.sealed),
             catchup: catch_up(&genesis, &validators, me, &restored),
+            rejoin: restored
+                .rejoin
+                .map(|seed| (seed.key, rejoin::rejoin(&genesis, &validators, seed))),
+            raise: None,
             decided: height,
             decided_slot: slot,
             tips: DecidedTips::of(executor.order()),
@@ -208,7 +225,12 @@ impl Core {
             decided: Vec::new(),
             batches: restored.undecided,
             marks: restored.batch_marks,
+            own_closed: restored.own_closed,
         };
+        self.tell_rejoin(rota_sequencer::rejoin::Event::Executed {
+            height: self.executed,
+            terms: self.order.terms(),
+        });
         self.todo.push_back(Todo::Lanes(lane::Event::Recovered(Box::new(recovered))));
         for header in restored.unsealed {
             self.headers.insert(header.height, header.clone());
@@ -244,6 +266,8 @@ impl Core {
             self.pool.deadline(),
             self.seals.deadline(),
             self.catchup.deadline(),
+            self.rejoin.as_ref().and_then(|(_, rejoin)| rejoin.deadline()),
+            self.raise_deadline(),
             pending,
         ]
         .into_iter()
@@ -317,6 +341,7 @@ impl Core {
                 Todo::Recheck => self.recheck(now),
                 Todo::Assemble => self.assemble(),
                 Todo::Catchup(event) => self.catch_up(now, event),
+                Todo::Rejoin(event) => self.step_rejoin(now, event),
             }
         }
     }
@@ -349,6 +374,10 @@ impl Core {
             self.todo.push_back(Todo::Catchup(catchup::Event::Tick));
             self.feed_applied();
         }
+        if due(self.rejoin.as_ref().and_then(|(_, rejoin)| rejoin.deadline())) {
+            self.todo.push_back(Todo::Rejoin(rota_sequencer::rejoin::Event::Tick));
+        }
+        self.run_raise(now);
         if self.pending.values().any(|p| p.asked.plus(FETCH_RETRY_MS) <= now) {
             self.todo.push_back(Todo::Recheck);
         }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rota_sequencer::catchup;
 use rota_sequencer::execution::{Assembly, DecidedRecord, DecidedSlot, ExecutedSlot, Progress};
 use rota_sequencer::lanes as lane;
+use rota_sequencer::rejoin;
 use rota_sequencer::{Batch, LaneTip, mempool, seals};
 use rota_types::codec::encode;
 use rota_types::{CommitCertificate, Height, Seal, SlotProposal};
@@ -106,6 +107,7 @@ impl Core {
         let order = Arc::clone(&self.order);
         self.evidence.retain(|item| order.accepts(item, &self.validators));
         let terms = self.order.terms();
+        self.tell_rejoin(rejoin::Event::Executed { height, terms: terms.clone() });
         self.todo.push_back(Todo::Lanes(lane::Event::Executed { terms }));
         self.todo.push_back(Todo::Driver(rota_consensus::Event::Executed {
             height,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rota_sequencer::Batch;
 use rota_sequencer::catchup::{self, Protocol};
 use rota_sequencer::execution::DecidedSlot;
+use rota_sequencer::rejoin;
 use rota_sequencer::seals;
 use rota_types::{Hash, TimestampMs, ValidatorKey};
 use std::sync::Arc;
@@ -13,6 +14,9 @@ use std::sync::Arc;
 impl Core {
     pub(super) fn on_peer_up(&mut self, peer: u64, validator: Option<ValidatorKey>) {
         let validator = validator.filter(|key| self.validators.contains(key));
+        if let Some(validator) = validator {
+            self.tell_rejoin(rejoin::Event::Connected { peer, validator });
+        }
         let earlier = validator.and_then(|key| self.validator_peers.insert(key, peer));
         if let Some(peer) = earlier.filter(|earlier| *earlier != peer) {
             // A validator has one place, whatever number of node keys it comes with.
@@ -24,10 +28,14 @@ impl Core {
 
     pub(super) fn on_peer_down(&mut self, peer: u64) {
         self.validator_peers.retain(|_, number| *number != peer);
+        self.tell_rejoin(rejoin::Event::Disconnected { peer });
         self.todo.push_back(Todo::Catchup(catchup::Event::Disconnected { peer }));
     }
 
     pub(super) fn on_answer(&mut self, question: u64, bytes: Option<Bytes>) {
+        if self.rejoin_took(question, bytes.as_ref()) {
+            return;
+        }
         let event = match bytes {
             Some(bytes) => catchup::Event::Answer { id: question, bytes },
             None => catchup::Event::Failed { id: question },

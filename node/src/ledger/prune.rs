@@ -5,8 +5,8 @@ use super::error::LedgerError;
 use super::record::BatchKey;
 use super::writer::Ledger;
 use crate::limits::LEDGER_HEIGHTS_MAX;
-use rota_types::{Hash, Height};
-use std::collections::BTreeSet;
+use rota_types::{Height, Incarnation, Seq, ValidatorKey};
+use std::collections::BTreeMap;
 
 /// What may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,8 +15,17 @@ pub struct PruneRequest {
     pub bytes_max: u64,
     /// Records of this height and above are never removed: max(128 slots, validity window) below the tip.
     pub keep_from: Height,
-    /// Undecided batches that are owed to nobody any more (their incarnation ended); all others are carried forward.
-    pub released: BTreeSet<Hash>,
+    /// Each lane's incarnation in force and decided place: an undecided batch of an older incarnation, or at or below
+    /// that place, is owed to nobody. All others are carried forward.
+    pub lanes: BTreeMap<ValidatorKey, (Incarnation, Seq)>,
+}
+
+impl PruneRequest {
+    fn is_owed(&self, key: &BatchKey) -> bool {
+        self.lanes
+            .get(&key.lane)
+            .is_none_or(|(in_force, decided)| key.incarnation >= *in_force && key.seq > *decided)
+    }
 }
 
 /// What went.
@@ -75,7 +84,7 @@ impl Ledger {
             let owed = tables.batches.values().filter(|entry| {
                 entry.location.segment == segment
                     && entry.decided.is_none()
-                    && !request.released.contains(&entry.key.digest)
+                    && request.is_owed(&entry.key)
             });
             owed.map(|entry| entry.key).collect()
         };

@@ -289,6 +289,7 @@ fn pruning_keeps_what_is_owed_and_releases_what_is_not() {
     let (mut ledger, _) = open(&disk).unwrap();
     ledger.set_segment_bytes(25_000);
     ledger.append_batch(&key(101), b"h", &body(101)).unwrap();
+    ledger.append_batch(&key(102), b"h", &body(102)).unwrap();
     ledger.append_batch(&key(103), b"h", &body(103)).unwrap();
     for height in 1..=20u64 {
         let number = u8::try_from(height).unwrap();
@@ -296,8 +297,12 @@ fn pruning_keeps_what_is_owed_and_releases_what_is_not() {
         ledger.append_slot(Height(height), &[key(number).digest], b"slot").unwrap();
     }
     ledger.sync().unwrap();
-    let request =
-        PruneRequest { bytes_max: 0, keep_from: Height(15), released: [key(103).digest].into() };
+    let lanes = [
+        (key(101).lane, (Incarnation(1), Seq(100))),
+        (key(102).lane, (Incarnation(1), Seq(102))),
+        (key(103).lane, (Incarnation(2), Seq(100))),
+    ];
+    let request = PruneRequest { bytes_max: 0, keep_from: Height(15), lanes: lanes.into() };
     let report = ledger.prune(&request).unwrap();
     assert!(report.segments > 5 && report.carried >= 1, "{report:?}");
     let check = |ledger: &Ledger| {
@@ -306,7 +311,8 @@ fn pruning_keeps_what_is_owed_and_releases_what_is_not() {
             reader.batch(&key(101).digest).unwrap().is_some(),
             "an owed batch is carried forward"
         );
-        assert!(reader.batch(&key(103).digest).unwrap().is_none());
+        assert!(reader.batch(&key(102).digest).unwrap().is_none(), "another is decided there");
+        assert!(reader.batch(&key(103).digest).unwrap().is_none(), "its incarnation ended");
         assert!(reader.first().unwrap() <= Height(15));
         let heights: Vec<u64> =
             reader.slots_from(Height(15)).map(|slot| slot.unwrap().height.0).collect();

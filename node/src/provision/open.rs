@@ -8,6 +8,7 @@ use crate::error::OperatorError;
 use crate::home::{Home, HomeLock, read_text};
 use crate::keys::{NodeKeys, Password, PasswordSource, load_keys};
 use crate::limits::SMALL_FILE_BYTES_MAX;
+use crate::shell::LostGuard;
 use rota_types::Genesis;
 use std::path::PathBuf;
 
@@ -26,6 +27,10 @@ pub struct OpenedHome {
     pub genesis: Genesis,
     /// Decrypted keys.
     pub keys: NodeKeys,
+    /// What decrypted them.
+    pub password: Password,
+    /// What a validator key without its guard does; it does not sign unless this is changed.
+    pub lost_guard: LostGuard,
 }
 
 /// The configuration of a home: flags over environment over file over defaults, ports shifted for `instance`.
@@ -70,6 +75,6 @@ impl OpenedHome {
             }
         };
         let keys = load_keys(&home, &password)?;
-        Ok(Self { home, lock, config, genesis, keys })
+        Ok(Self { home, lock, config, genesis, keys, password, lost_guard: LostGuard::DoNotSign })
     }
 }

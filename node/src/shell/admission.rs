@@ -8,7 +8,10 @@ use crate::api::ApiError;
 use crate::limits::{ADMISSIONS_AT_ONCE_MAX, ADMISSIONS_WAITING_MAX};
 use rota_keystore::KeystoreState;
 use rota_sequencer::admission::{self, AdmissionContext, Rollups};
-use rota_types::{Genesis, Refusal, Slot, TimestampMs, TransactionList, TxId};
+use rota_sequencer::execution::{OrderState, SystemView};
+use rota_types::{
+    Genesis, Refusal, RollupId, Slot, TimestampMs, TransactionList, TxId, ValidatorSet,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -23,18 +26,22 @@ pub(super) struct Moment {
     known: BTreeSet<TxId>,
     /// State after the newest executed slot; `None` for a list without keystore operations.
     keystore: Option<KeystoreState>,
+    /// Order and validators after that slot, for a list with system operations.
+    system: Option<(Arc<OrderState>, ValidatorSet)>,
 }
 
 impl Moment {
     /// Looks up what `list` needs; the window's guard is gone when this returns.
     pub(super) fn of(view: &View, now: TimestampMs, list: &TransactionList) -> Self {
         let executed = list.iter().any(|tx| tx.rollup.is_executed());
+        let system = list.iter().any(|tx| tx.rollup == RollupId::SYSTEM);
         Self {
             slot: view.genesis.timing().slot_at(now),
             known: view
                 .window
                 .read(|window| list.ids().filter(|id| window.place_of(id).is_some()).collect()),
             keystore: executed.then(|| view.read().keystore.clone()),
+            system: system.then(|| (Arc::clone(&view.read().order), view.validators.clone())),
         }
     }
 }
@@ -52,6 +59,7 @@ fn judge(
         rollups,
         known: &|id| moment.known.contains(id),
         keystore: moment.keystore.as_ref(),
+        system: moment.system.as_ref().map(|(order, validators)| SystemView { order, validators }),
     };
     admission::admit_list(list, &context)
 }
@@ -131,7 +139,7 @@ mod tests {
     use rota_keystore::wallet::{Request, WalletKey, single_key_config};
     use rota_keystore::{Init, Params};
     use rota_types::genesis::GenesisRollup;
-    use rota_types::{Hash, RefusalCode, RollupId, Transaction};
+    use rota_types::{Hash, RefusalCode, Transaction};
 
     fn genesis() -> Arc<Genesis> {
         let rollup = GenesisRollup { id: RollupId(10), name: "ten".into(), slot_bytes_max: 0 };
@@ -175,6 +183,7 @@ mod tests {
             slot: Slot(10),
             known: known.iter().copied().collect(),
             keystore: Some(KeystoreState::new(Params::from_genesis(genesis))),
+            system: None,
         }
     }
 

@@ -70,19 +70,19 @@ impl Retention {
     }
 
     /// After a checkpoint nothing below it is needed to start again but the validity window.
-    fn prune(&self, effect: &Effect) -> Option<Item<Outward>> {
+    fn prune(&self, core: &Core, effect: &Effect) -> Option<Item<Outward>> {
         let Effect::StoreCheckpoint { height, .. } = effect else { return None };
         Some(Item::Prune(PruneRequest {
             bytes_max: self.bytes_max,
             keep_from: height.minus(self.heights_min),
-            released: std::collections::BTreeSet::new(),
+            lanes: core.lanes_in_force(),
         }))
     }
 
     /// Items for the commit queue, in the order of a step's effects.
-    pub fn items(self, effects: Vec<Effect>) -> impl Iterator<Item = Item<Outward>> {
+    pub fn items(self, core: &Core, effects: Vec<Effect>) -> impl Iterator<Item = Item<Outward>> {
         effects.into_iter().flat_map(move |effect| {
-            let prune = self.prune(&effect);
+            let prune = self.prune(core, &effect);
             items(effect).into_iter().chain(prune)
         })
     }
@@ -125,7 +125,7 @@ async fn run(
 ) {
     let retention = footing.retention;
     let first = footing.road.pass(footing.clock.now(), first);
-    let mut queue: Vec<Item<Outward>> = retention.items(first).collect();
+    let mut queue: Vec<Item<Outward>> = retention.items(&core, first).collect();
     let mut inputs = Vec::with_capacity(CORE_STEPS_PER_GROUP);
     loop {
         if !queue.is_empty() && committer.push(std::mem::take(&mut queue)).is_err() {
@@ -141,7 +141,7 @@ async fn run(
         for input in inputs.drain(..) {
             let now = footing.clock.now();
             let effects = footing.road.pass(now, core.step(now, input));
-            queue.extend(retention.items(effects));
+            queue.extend(retention.items(&core, effects));
         }
     }
 }

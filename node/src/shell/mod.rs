@@ -40,7 +40,7 @@ pub use core_loop::Retention;
 pub use executor::Execution;
 pub use ground::{Clock, Ground, Road, Straight, SystemClock, now};
 pub use parts::Parts;
-pub use recover::{Opened, Salts, open};
+pub use recover::{LostGuard, Opened, Salts, open};
 pub use release::{Outward, items, load_batch};
 pub use run::{RunningNode, check, run_node, run_node_on};
 pub use serve::Server;

@@ -3,10 +3,10 @@
 use super::slots::{SlotError, Slots};
 use super::view::{SealedState, Seed, Undecided};
 use crate::api::Head;
-use crate::core::Restored;
+use crate::core::{RejoinSeed, Restored};
 use crate::disk::{Disk, Pipeline};
 use crate::error::{ExitCode, OperatorError};
-use crate::guard::{Create, Guard, GuardError, Step};
+use crate::guard::{Create, Guard, GuardError, GuardLog, Step};
 use crate::home::Home;
 use crate::index::{Index, IndexOptions, IndexedSlot};
 use crate::ledger::{Ledger, LedgerReader};
@@ -14,7 +14,10 @@ use crate::limits::UNSEALED_LOOK_BACK;
 use crate::wal::Wal;
 use rota_sequencer::Batch;
 use rota_sequencer::execution::{ExecutedRecord, Executor};
-use rota_types::{Genesis, Hash, Height, Mark, MarkPlace, SlotHeader, ValidatorKey, VoteKind};
+use rota_types::status::StatusNonce;
+use rota_types::{
+    Genesis, Hash, Height, Incarnation, Mark, MarkPlace, Seq, SlotHeader, ValidatorKey, VoteKind,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,6 +29,15 @@ pub struct Opened {
     pub(super) guard: Option<Guard>,
     pub(super) restored: Restored,
     pub(super) seed: Seed,
+}
+
+/// What a validator key without its guard does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostGuard {
+    /// It does not sign, and says so.
+    DoNotSign,
+    /// It asks the others, and signs again above all that it can have signed.
+    Rejoin,
 }
 
 impl Opened {
@@ -62,7 +74,7 @@ impl Salts {
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], OperatorError> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], OperatorError> {
     let mut bytes = [0u8; N];
     getrandom::fill(&mut bytes).map_err(|error| {
         OperatorError::new(ExitCode::Io, "cannot read random bytes").cause(error)
@@ -76,7 +88,8 @@ fn broken(error: &SlotError) -> OperatorError {
         .hint("rota db verify says which segment; moving ledger/ and index/ away makes the node fetch them again")
 }
 
-/// Opens everything under `home`.
+/// Opens everything under `home`. With the nonce of a rejoin a key whose guard is lost asks the others, else it does
+/// not sign.
 ///
 /// # Errors
 /// [`OperatorError`] with the hint that mends it.
@@ -86,6 +99,7 @@ pub fn open(
     genesis: &Arc<Genesis>,
     key: Option<ValidatorKey>,
     salts: Salts,
+    rejoin: Option<StatusNonce>,
 ) -> Result<Opened, OperatorError> {
     let salt = salts.files;
     let (mut ledger, report) =
@@ -94,19 +108,10 @@ pub fn open(
         tracing::warn!(?torn, "a torn tail of the ledger was cut off");
     }
     let mut wal = Wal::open(Arc::clone(disk), &home.wal_folder(), salt)?;
-    let (guard, guard_log) = match key {
-        None => (None, None),
-        Some(key) => {
-            match Guard::open(Arc::clone(disk), &home.guard_file(), key, Create::Forbidden) {
-                Ok((guard, log, _)) => (Some(guard), Some(log)),
-                Err(error @ GuardError::Missing { .. }) => {
-                    tracing::error!(%error, hint = error.hint(), "this node does not sign");
-                    (None, None)
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    };
+    let lost_guard = if rejoin.is_some() { LostGuard::Rejoin } else { LostGuard::DoNotSign };
+    let (guard, guard_log) = open_guard(disk, home, key, lost_guard)?;
+    let rejoin =
+        key.filter(|_| guard.is_none()).zip(rejoin).map(|(key, nonce)| RejoinSeed { key, nonce });
     let reader = ledger.reader();
     let slots = Slots::new(genesis.chain_id, reader.clone());
     let (executor, outcomes) = execute_again(&slots, genesis, salts.window)?;
@@ -126,6 +131,8 @@ pub fn open(
         sealed,
         batch_marks: guard.as_ref().map(|g| batch_marks(g, &undecided)).unwrap_or_default(),
         undecided,
+        own_closed: guard.as_ref().and_then(own_closed),
+        rejoin,
         vote_marks: guard.as_ref().map(|g| vote_marks(g, next)).unwrap_or_default(),
         voted: guard.as_ref().map(|g| g.marks().vote_height()).unwrap_or_default(),
         wals,
@@ -136,6 +143,35 @@ pub fn open(
     let seed = seed(&slots, &restored)?;
     let pipeline = Pipeline::new(ledger, wal, guard_log);
     Ok(Opened { pipeline, reader, guard, restored, seed })
+}
+
+/// Both halves of the guard; none for a full node, or for a key whose guard is lost.
+fn open_guard(
+    disk: &Arc<dyn Disk>,
+    home: &Home,
+    key: Option<ValidatorKey>,
+    lost_guard: LostGuard,
+) -> Result<(Option<Guard>, Option<GuardLog>), OperatorError> {
+    let Some(key) = key else { return Ok((None, None)) };
+    match (Guard::open(Arc::clone(disk), &home.guard_file(), key, Create::Forbidden), lost_guard) {
+        (Ok((guard, log, _)), _) => Ok((Some(guard), Some(log))),
+        (Err(GuardError::Missing { path }), LostGuard::Rejoin) => {
+            let path = path.display();
+            tracing::warn!(%path, "no guard: asking the other validators how far they are, signing nothing meanwhile");
+            Ok((None, None))
+        }
+        (Err(error @ GuardError::Missing { .. }), LostGuard::DoNotSign) => {
+            tracing::error!(%error, hint = error.hint(), "this node does not sign");
+            Ok((None, None))
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// The incarnation up to which a rejoin closed the own lane.
+fn own_closed(guard: &Guard) -> Option<Incarnation> {
+    let (incarnation, seq, _) = guard.marks().last_own_batch()?;
+    (seq == Seq(u64::MAX)).then_some(incarnation)
 }
 
 /// The state after the newest slot: from the last checkpoint, then slot by slot; and the outcomes that the ledger lacks.

@@ -5,6 +5,7 @@ use super::panics::PanicWatch;
 use super::view::View;
 use crate::core::{AskProtocol, Effect, FrameClass, Input, Notice};
 use crate::disk::Item;
+use crate::guard::Floor;
 use crate::ledger::{BatchKey, LedgerReader};
 use bytes::Bytes;
 use rota_p2p::{Class, GossipId, Identity, NetworkHandle, Offence, RequestProtocol, SendOutcome};
@@ -17,6 +18,9 @@ use std::collections::HashMap;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
+
+/// Makes a guard with these floors.
+pub(super) type MakeGuard = Box<dyn Fn(&[Floor]) + Send>;
 
 /// Answer to a submission.
 pub(super) type Answer = Result<SignedReceipt, (Refusal, Option<u64>)>;
@@ -95,6 +99,8 @@ pub(super) struct Releaser {
     pub(super) core: mpsc::Sender<Input>,
     pub(super) index: SyncSender<ExecutedRecord>,
     pub(super) fatal: Box<dyn Fn(String) + Send>,
+    /// Makes the guard of a key that lost its own, and has the node started again.
+    pub(super) rejoined: MakeGuard,
     pub(super) runtime: tokio::runtime::Handle,
     pub(super) chain_id: u64,
     pub(super) _watch: PanicWatch,
@@ -148,6 +154,8 @@ impl Releaser {
                 }
             }
             Effect::Penalise { validator, offence } => self.penalise(&validator, &offence),
+            Effect::Publish { bundle } => self.publish(bundle),
+            Effect::Rejoined { floors } => (self.rejoined)(&floors),
             Effect::Notice(notice) => self.notice(notice),
             Effect::Fatal { reason } => (self.fatal)(reason),
             Effect::StoreBatch(_)
@@ -223,6 +231,12 @@ impl Releaser {
             // A closed mailbox means that the node is going down.
             core.send(Input::Answer { question, bytes }).await.ok();
         });
+    }
+
+    fn publish(&self, bundle: Bytes) {
+        if let Err(error) = self.network.publish(bundle) {
+            tracing::debug!(%error, "not published; it goes out again");
+        }
     }
 
     fn penalise(&self, validator: &ValidatorKey, offence: &str) {

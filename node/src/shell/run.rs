@@ -1,14 +1,14 @@
 //! Starts one node from an opened home, and stops it.
 
 use super::backend::{Inner, NodeBackend};
-use super::ground::{Clock, Ground, Road};
+use super::ground::Ground;
 use super::network::Inbound;
 use super::policy::ValidatorPolicy;
 use super::release::Outward;
-use super::serve::Server;
+use super::serve::{Attester, Server};
 use super::slots::Slots;
 use super::submit::{End, Submitter};
-use super::{recover, telemetry, threads};
+use super::{LostGuard, recover, telemetry, threads};
 use crate::config::{Config, IndexTransactions};
 use crate::disk::{Committer, RealDisk};
 use crate::error::{ExitCode, OperatorError};
@@ -32,6 +32,7 @@ pub struct RunningNode {
     /// Metrics and health.
     pub metrics: SocketAddr,
     failure: watch::Receiver<Option<OperatorError>>,
+    rejoined: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
     doors: Option<JoinHandle<()>>,
     core: Option<std::thread::JoinHandle<()>>,
@@ -43,12 +44,20 @@ pub struct RunningNode {
 
 impl RunningNode {
     /// Waits until the node cannot go on, and says why.
-    pub async fn failed(&mut self) -> OperatorError {
-        match self.failure.wait_for(Option::is_some).await {
+    pub async fn failed(&self) -> OperatorError {
+        match self.failure.clone().wait_for(Option::is_some).await {
             Ok(failure) => failure.clone(),
             Err(_) => None,
         }
         .unwrap_or_else(|| OperatorError::new(ExitCode::Bug, "the node stopped without a reason"))
+    }
+
+    /// Waits until the key has a guard again: then the node is to be shut down and started anew.
+    pub async fn rejoined(&self) {
+        if self.rejoined.clone().wait_for(|rejoined| *rejoined).await.is_err() {
+            // The thread that would say so has ended; the failure says why.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Stops in order: doors, network, core, and the commit queue last, so that nothing queued is lost.
@@ -171,10 +180,14 @@ pub async fn run_node_on(opened: OpenedHome, ground: Ground) -> Result<RunningNo
     warn_of_a_stranger(key, me);
     let p2p = p2p_config(&config, &genesis, &opened)?;
     let salts = recover::Salts::draw()?;
+    let nonce = match opened.lost_guard {
+        LostGuard::Rejoin => Some(recover::random()?),
+        LostGuard::DoNotSign => None,
+    };
     let stores = {
         let (home, genesis) = (opened.home.clone(), Arc::clone(&genesis));
         let disk = Arc::clone(&ground.disk);
-        tokio::task::spawn_blocking(move || recover::open(&disk, &home, &genesis, me, salts))
+        tokio::task::spawn_blocking(move || recover::open(&disk, &home, &genesis, me, salts, nonce))
             .await
             .map_err(|error| {
                 OperatorError::new(ExitCode::Bug, "start-up panicked").cause(error)
@@ -196,10 +209,15 @@ pub async fn run_node_on(opened: OpenedHome, ground: Ground) -> Result<RunningNo
     );
     let (network, events) =
         rota_p2p::start(p2p, Arc::new(policy)).map_err(|e| network_error(&e))?;
-    let Ground { clock, road, .. } = ground;
     let parts =
-        Parts { config, genesis, validators, stores, index, network, validator: me, clock, road };
+        Parts { config, genesis, validators, stores, index, network, validator: me, ground };
     parts.start(opened, doors, events).await
+}
+
+/// Who signs for others how far this validator is: only a key with its guard.
+fn attester(genesis: &Genesis, stores: &recover::Opened, opened: &OpenedHome) -> Option<Attester> {
+    let signer = opened.keys.validator_signer().filter(|_| stores.guard.is_some())?;
+    Some(Attester { chain_id: genesis.chain_id, signer, voted: stores.restored.voted })
 }
 
 struct Parts {
@@ -210,8 +228,7 @@ struct Parts {
     index: Arc<Index>,
     network: NetworkHandle,
     validator: Option<ValidatorKey>,
-    clock: Arc<dyn Clock>,
-    road: Box<dyn Road>,
+    ground: Ground,
 }
 
 impl Parts {
@@ -221,9 +238,9 @@ impl Parts {
         doors: Doors,
         events: rota_p2p::NetworkEvents,
     ) -> Result<RunningNode, OperatorError> {
-        let Self { config, genesis, validators, stores, index, network, validator, clock, road } =
-            self;
-        let reader = stores.reader.clone();
+        let Self { config, genesis, validators, stores, index, network, validator, ground } = self;
+        let (reader, clock) = (stores.reader.clone(), Arc::clone(&ground.clock));
+        let attester = attester(&genesis, &stores, &opened);
         let threads = threads::spawn(threads::Plan {
             genesis: &genesis,
             validators,
@@ -232,10 +249,10 @@ impl Parts {
             keep_bytes: config.disk.keep.0,
             index: Arc::clone(&index),
             network: network.clone(),
-            clock: Arc::clone(&clock),
-            road,
+            ground,
+            guard_file: opened.home.guard_file(),
         })?;
-        let server = Server::new(reader.clone(), Arc::clone(&threads.view));
+        let server = Server::new(reader.clone(), Arc::clone(&threads.view)).attesting(attester);
         let urgent = threads.urgent.downgrade();
         let batches = threads.batches.downgrade();
         let inbound = Inbound {
@@ -280,6 +297,7 @@ impl Parts {
             http: bound.http,
             metrics: bound.metrics,
             failure: threads.failure,
+            rejoined: threads.rejoined,
             stop,
             doors: Some(doors),
             core: Some(threads.core),

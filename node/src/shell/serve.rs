@@ -8,12 +8,22 @@ use bytes::Bytes;
 use rota_p2p::RequestProtocol;
 use rota_sequencer::catchup::{Budgets, Protocol, Request, SlotSource, Status, answer};
 use rota_sequencer::execution::DecidedRecord;
-use rota_types::{Hash, Height, Seal, TimestampMs};
+use rota_types::status::StatusNonce;
+use rota_types::{Ed25519Signer, Hash, Height, Seal, SignedStatus, TimestampMs};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Signs this validator's status for one that lost its guard.
+pub(super) struct Attester {
+    pub(super) chain_id: u64,
+    pub(super) signer: Ed25519Signer,
+    /// Highest height that this key voted on before this start.
+    pub(super) voted: Height,
+}
+
 /// The serving side of this node.
 pub struct Server {
+    attester: Option<Attester>,
     slots: Slots,
     view: Arc<View>,
     budgets: Mutex<Budgets>,
@@ -29,7 +39,13 @@ impl Server {
     #[must_use]
     pub fn new(ledger: LedgerReader, view: Arc<View>) -> Self {
         let slots = Slots::new(view.genesis.chain_id, ledger);
-        Self { slots, view, budgets: Mutex::new(Budgets::new()), places: Mutex::default() }
+        let budgets = Mutex::new(Budgets::new());
+        Self { attester: None, slots, view, budgets, places: Mutex::default() }
+    }
+
+    /// Signs statuses too, if there is who signs them.
+    pub(super) fn attesting(self, attester: Option<Attester>) -> Self {
+        Self { attester, ..self }
     }
 
     fn note_places(&self, height: Height, record: &DecidedRecord) {
@@ -109,5 +125,20 @@ impl SlotSource for Server {
                 None
             }
         }
+    }
+
+    /// The view's head is told of a decision after it is durable, and before any vote above it leaves.
+    fn attest(&self, nonce: &StatusNonce) -> Option<SignedStatus> {
+        let attester = self.attester.as_ref()?;
+        let decided = self.view.head().decided;
+        if decided.next() < attester.voted {
+            return None;
+        }
+        let certificate = match decided {
+            Height::GENESIS => None,
+            height => Some(self.slots.decided(height).ok()?.certificate),
+        };
+        let Attester { chain_id, signer, .. } = attester;
+        Some(SignedStatus::sign(*chain_id, nonce, decided, certificate, signer))
     }
 }

@@ -84,6 +84,9 @@ pub(super) fn on_notice(notice: &Notice, view: &View) {
             metrics::counter!("rota_consensus_evidence_total").increment(1);
             tracing::warn!(%culprit, what, "a validator signed two things");
         }
+        Notice::RejoinTarget { height } => {
+            tracing::info!(%height, "enough validators answered: signing again once this height is executed here");
+        }
         Notice::Alarm { what } => {
             metrics::counter!("rota_consensus_alarms_total").increment(1);
             tracing::error!(what, "alarm");

@@ -1,16 +1,17 @@
 //! The threads of one node: core, execution, commit and index, and the queues between them.
 
 use super::core_loop::{self, Footing, Gauges, Mailboxes, Retention};
-use super::ground::{Clock, Road};
+use super::ground::Ground;
 use super::network::Peers;
 use super::panics::PanicWatch;
 use super::parts::Parts;
-use super::release::{INDEX_QUEUE_MAX, Outward, Releaser, Verdicts, Waiting};
+use super::release::{INDEX_QUEUE_MAX, MakeGuard, Outward, Releaser, Verdicts, Waiting};
 use super::view::View;
 use super::{executor, recover};
 use crate::core::Input;
-use crate::disk::{CommitError, Committer};
+use crate::disk::{CommitError, Committer, Disk};
 use crate::error::{ExitCode, OperatorError};
+use crate::guard::GuardLog;
 use crate::index::Index;
 use crate::keys::NodeKeys;
 use crate::limits::{CORE_BATCHES_MAX, CORE_BULK_MAX, CORE_URGENT_MAX, EXECUTE_QUEUE_MAX};
@@ -32,8 +33,9 @@ pub(super) struct Plan<'a> {
     pub(super) keep_bytes: u64,
     pub(super) index: Arc<Index>,
     pub(super) network: NetworkHandle,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) road: Box<dyn Road>,
+    pub(super) ground: Ground,
+    /// Where the guard of a rejoined key goes.
+    pub(super) guard_file: std::path::PathBuf,
 }
 
 /// The running threads, and what tasks and doors share with them.
@@ -50,6 +52,8 @@ pub(super) struct Threads {
     pub(super) core: std::thread::JoinHandle<()>,
     pub(super) committer: Committer<Outward>,
     pub(super) failure: watch::Receiver<Option<OperatorError>>,
+    /// Set when the key has a guard again and the node is to be started anew.
+    pub(super) rejoined: watch::Receiver<bool>,
 }
 
 /// Starts all threads.
@@ -57,7 +61,9 @@ pub(super) struct Threads {
 /// # Errors
 /// Config, if genesis breaks a rule; I/O, if the system gives no thread.
 pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
-    let Plan { genesis, validators, stores, keys, keep_bytes, index, network, clock, road } = plan;
+    let Plan { genesis, validators, stores, keys, keep_bytes, index, network, .. } = plan;
+    let Ground { disk, clock, road } = plan.ground;
+    let lost = stores.restored.rejoin.map(|seed| seed.key);
     let secrets = keys.validator_signer().zip(keys.seal);
     let parts = Parts::assemble(&clock, genesis, validators, stores, secrets).map_err(rule)?;
     let Parts { me, core, first, pipeline, execution, reader, view } = parts;
@@ -65,6 +71,7 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
     let (batches, batches_rx) = mpsc::channel(CORE_BATCHES_MAX);
     let (bulk, bulk_rx) = mpsc::channel(CORE_BULK_MAX);
     let (failed, failure) = watch::channel(None);
+    let (make_guard, rejoined) = make_guard(disk, plan.guard_file, lost, failed.clone());
     let watch = |thread| PanicWatch::new(thread, failed.clone());
     let (executed_tx, executed) = mpsc::channel(EXECUTE_QUEUE_MAX.saturating_add(2));
     let execute =
@@ -82,6 +89,7 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
         core: urgent.clone(),
         index: index_writer(index).map_err(thread_error)?,
         fatal: fatal(failed.clone()),
+        rejoined: make_guard,
         runtime: tokio::runtime::Handle::current(),
         chain_id: genesis.chain_id,
         _watch: watch("commit"),
@@ -109,6 +117,7 @@ pub(super) fn spawn(plan: Plan<'_>) -> Result<Threads, OperatorError> {
         core,
         committer,
         failure,
+        rejoined,
     })
 }
 
@@ -143,6 +152,29 @@ fn fatal(failure: Failure) -> Box<dyn Fn(String) + Send> {
         tracing::error!(reason, "SAFETY STOP: this node signs nothing any more");
         failure.send_replace(Some(OperatorError::safety(reason)));
     })
+}
+
+/// Makes the guard file with all floors at once, and has the node started again with it.
+fn make_guard(
+    disk: Arc<dyn Disk>,
+    path: std::path::PathBuf,
+    key: Option<ValidatorKey>,
+    failure: Failure,
+) -> (MakeGuard, watch::Receiver<bool>) {
+    let (again, rejoined) = watch::channel(false);
+    let make: MakeGuard = Box::new(move |floors| {
+        let Some(key) = key else { return };
+        match GuardLog::create(disk.as_ref(), &path, key, floors) {
+            Ok(()) => {
+                tracing::info!(%key, "the guard is there again: starting anew");
+                again.send_replace(true);
+            }
+            Err(error) => {
+                failure.send_replace(Some(error.into()));
+            }
+        }
+    });
+    (make, rejoined)
 }
 
 /// The thread that writes the index, off every critical path; a slot it misses is taken in at the next start.

@@ -12,7 +12,7 @@ use rota_node::core::{Core, Effect, Input};
 use rota_node::disk::sim::Tail;
 use rota_node::disk::{Item, Pipeline, SimDisk};
 use rota_node::error::OperatorError;
-use rota_node::guard::{Create, Guard};
+use rota_node::guard::{Create, Floor, Guard, GuardLog};
 use rota_node::home::Home;
 use rota_node::ledger::LedgerReader;
 use rota_node::limits::{
@@ -150,7 +150,7 @@ impl Machine {
         self.disk_failures = self.disk.failures();
         let salts = Salts { files: dice.word(), window: dice.word(), lanes: dice.bytes() };
         let disk = self.disk.shared();
-        let stores = open(&disk, &self.home, genesis, self.key(), salts)?;
+        let stores = open(&disk, &self.home, genesis, self.key(), salts, None)?;
         let secrets = self.identity.map(|identity| (identity.signer(), identity.seal_secret()));
         let clock: Arc<dyn rota_node::shell::Clock> = Arc::new(Started(self.clock.read(now_us)));
         let parts = Parts::assemble(&clock, genesis, validators.clone(), stores, secrets)
@@ -190,6 +190,13 @@ impl Machine {
             self.disk.remove(&path).ok();
         }
         Guard::open(self.disk.shared(), &guard, key, Create::New).ok();
+    }
+
+    /// Makes the guard that a rejoin drew the lines for.
+    pub(super) fn make_guard(&self, floors: &[Floor]) {
+        let Some(key) = self.key() else { return };
+        // On a disk in trouble it is not there, and the rejoin begins again.
+        GuardLog::create(self.disk.shared().as_ref(), &self.home.guard_file(), key, floors).ok();
     }
 
     pub(super) fn ledger_files(&self) -> Vec<std::path::PathBuf> {
@@ -275,7 +282,7 @@ impl Running {
 
     /// Queues what a step gave; the step ends at `ready_us`.
     pub(super) fn enqueue(&mut self, ready_us: u64, effects: Vec<Effect>) {
-        for item in self.retention.items(effects) {
+        for item in self.retention.items(&self.core, effects) {
             self.queue_bytes = self.queue_bytes.saturating_add(item.bytes());
             self.queue.push_back((ready_us, item));
         }

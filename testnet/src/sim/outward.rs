@@ -5,6 +5,7 @@ use super::roles::Act;
 use super::world::{What, World};
 use bytes::Bytes;
 use rota_node::core::{AskProtocol, Effect, Input, Notice};
+use rota_node::guard::Floor;
 use rota_node::shell::{Outward, load_batch};
 use rota_p2p::Verdict;
 use rota_types::ValidatorKey;
@@ -90,6 +91,8 @@ impl World {
                     running.view.on_notice(notice);
                 }
             }
+            Effect::Publish { bundle } => self.publish_from(node, bundle, true),
+            Effect::Rejoined { floors } => self.start_anew(node, &floors),
             Effect::Fatal { .. } => self.safety_stop(node),
             Effect::StoreBatch(_)
             | Effect::StoreDecided { .. }
@@ -99,6 +102,13 @@ impl World {
             | Effect::Wal { .. }
             | Effect::Guard(_) => unreachable!("durable effects become writes in `items`"),
         }
+    }
+
+    /// A node whose lost guard is made anew starts again with it.
+    fn start_anew(&mut self, node: usize, floors: &[Floor]) {
+        self.machine_mut(node).make_guard(floors);
+        self.go_down(node);
+        self.heap.after(1_000, What::Boot(node));
     }
 
     /// An honest node that stops for safety stays down. A Byzantine one saw signatures by its key that its core did not
