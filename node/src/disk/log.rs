@@ -11,21 +11,14 @@
 //! bytes have changed and the file is corrupt; else the tail was never promised to anyone and is cut.
 //! The salt keeps payloads from outside from posing as frames.
 
+use super::frame::{
+    CONTEXT_BYTES_MAX, FRAME_HEAD_BYTES, KIND_HEADER, as_u64, frame_head, parse_frame, was_durable,
+};
 use super::{Disk, DiskFile, LogError, OpenMode, beside};
 use crate::limits::{LOG_BUFFER_BYTES, LOG_DIRECT_BYTES};
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
-
-const MAGIC: [u8; 2] = [0xA7, b'R'];
-const VERSION: u8 = 1;
-/// Kind of the first frame of every file.
-const KIND_HEADER: u8 = 1;
-/// Bytes of a frame before its payload.
-pub const FRAME_HEAD_BYTES: usize = 20;
-const SUMMED_BYTES: usize = 16;
-/// Most bytes of a file's context.
-const CONTEXT_BYTES_MAX: usize = 256;
 
 /// One record read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,76 +70,6 @@ pub struct Log {
     length: u64,
     synced: u64,
     buffer: Vec<u8>,
-}
-
-fn as_u64(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-fn checksum(salt: u64, head: &[u8], parts: &[&[u8]]) -> u32 {
-    let seeded = crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), head);
-    parts.iter().fold(seeded, |sum, part| crc32c::crc32c_append(sum, part))
-}
-
-fn frame_head(salt: u64, kind: u8, synced: u64, length: u32, parts: &[&[u8]]) -> Vec<u8> {
-    let mut head = Vec::with_capacity(FRAME_HEAD_BYTES);
-    head.extend_from_slice(&MAGIC);
-    head.extend_from_slice(&[kind, VERSION]);
-    head.extend_from_slice(&length.to_le_bytes());
-    head.extend_from_slice(&synced.to_le_bytes());
-    let sum = checksum(salt, &head, parts);
-    head.extend_from_slice(&sum.to_le_bytes());
-    head
-}
-
-struct Parsed {
-    kind: u8,
-    synced: u64,
-    payload: Bytes,
-}
-
-/// The frame that begins at the start of `bytes`, if a whole one does.
-fn parse_frame(bytes: &Bytes, offset: usize, salt: u64, record_max: usize) -> Option<Parsed> {
-    let rest = bytes.get(offset..)?;
-    let (head, tail) = rest.split_at_checked(FRAME_HEAD_BYTES)?;
-    let (summed, sum) = head.split_at_checked(SUMMED_BYTES)?;
-    let (prefix, synced) = summed.split_at_checked(8)?;
-    let (&[magic_a, magic_b, kind, version], length) = prefix.split_first_chunk::<4>()?;
-    if [magic_a, magic_b] != MAGIC || version != VERSION {
-        return None;
-    }
-    let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
-    if length > record_max {
-        return None;
-    }
-    let payload = tail.get(..length)?;
-    if checksum(salt, summed, &[payload]) != u32::from_le_bytes(sum.try_into().ok()?) {
-        return None;
-    }
-    let start = offset.checked_add(FRAME_HEAD_BYTES)?;
-    Some(Parsed {
-        kind,
-        synced: u64::from_le_bytes(synced.try_into().ok()?),
-        payload: bytes.slice(start..start.checked_add(length)?),
-    })
-}
-
-/// Whether a whole frame behind `broken` proves that the bytes there had been durable.
-fn was_durable(bytes: &Bytes, broken: usize, salt: u64, record_max: usize) -> bool {
-    let mut from = broken.saturating_add(1);
-    while let Some(rest) = bytes.get(from..) {
-        let Some(found) = rest.windows(MAGIC.len()).position(|window| window == MAGIC) else {
-            return false;
-        };
-        let at = from.saturating_add(found);
-        if let Some(frame) = parse_frame(bytes, at, salt, record_max)
-            && frame.synced > as_u64(broken)
-        {
-            return true;
-        }
-        from = at.saturating_add(1);
-    }
-    false
 }
 
 /// Reads every frame of a file without changing it, in order, handing each to `visit`.

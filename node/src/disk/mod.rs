@@ -13,6 +13,7 @@
 
 pub mod committer;
 pub mod error;
+mod frame;
 pub mod log;
 pub mod pipeline;
 pub mod real;
