@@ -122,8 +122,6 @@ pub const PARSED_SLOTS_MAX: usize = 4;
 pub const LIVE_AGE_MS_MAX: u64 = 10_000;
 /// Slots looked through for one page of a rollup's transactions.
 pub const PAGE_SLOTS_MAX: u64 = 100;
-/// Executed headers kept until they are sealed; older ones get their seal from the ledger of others.
-pub const UNSEALED_KEPT_MAX: usize = 4096;
 /// Newest heights that pruning never touches.
 pub const KEPT_HEIGHTS_MIN: u64 = 128;
 /// Batches remembered as stored and undecided; above it they are forgotten and the ledger finds what it holds.

@@ -83,8 +83,9 @@ impl<'a> Client<'a> {
                         self.applied.push(height);
                         events.push(Event::Executed { height, header_id: executed.header_id });
                     }
-                    Effect::ApplySeal { height, seal } => {
-                        assert_eq!(seal, self.ledger.seals[&height]);
+                    Effect::ApplySeal { sealed } => {
+                        let height = sealed.header.height;
+                        assert_eq!(*sealed, self.ledger.seals[&height]);
                         self.sealed.push(height);
                     }
                     Effect::Body(batch) => self.bodies.push(batch.digest()),
@@ -259,7 +260,7 @@ fn new_slots_and_late_seals_are_followed() {
         fn decided(&self, height: Height) -> Option<DecidedRecord> {
             self.0.slots.get(&height).filter(|_| height <= self.1).map(DecidedRecord::of)
         }
-        fn seal(&self, height: Height) -> Option<Seal> {
+        fn sealed(&self, height: Height) -> Option<SealedHeader> {
             self.0.seals.get(&height).filter(|_| height < self.1).cloned()
         }
         fn frame(&self, digest: &Hash) -> Option<Bytes> {

@@ -96,8 +96,8 @@ fn run(moods: Vec<Mood>) {
                     assert_eq!(executed.header_id, ledger.headers[&height]);
                     events.push(Event::Executed { height, header_id: executed.header_id });
                 }
-                Effect::ApplySeal { height, seal } => {
-                    assert_eq!(seal, ledger.seals[&height]);
+                Effect::ApplySeal { sealed: shown } => {
+                    assert_eq!(*shown, ledger.seals[&shown.header.height]);
                     sealed += 1;
                 }
                 Effect::Body(_) => {}

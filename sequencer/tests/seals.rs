@@ -92,9 +92,19 @@ fn signature(net: &Net, rank: usize, header: &SlotHeader) -> SealMessage {
     })
 }
 
+fn shown(header: &SlotHeader, seal: &Seal) -> SealMessage {
+    SealMessage::Seal(Box::new(SealedHeader { header: header.clone(), seal: seal.clone() }))
+}
+
+fn seal_of(net: &Net, header: &SlotHeader) -> Seal {
+    let signatures: Vec<_> =
+        (1..4).map(|rank| (net.key(rank), net.seals[rank].seal(CHAIN, &header.id()))).collect();
+    Seal::aggregate(header.id(), &net.set, &signatures).expect("three of four")
+}
+
 fn sealed(effects: &[Effect]) -> Option<&Seal> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Sealed { seal, .. } => Some(seal),
+        Effect::Sealed { sealed } => Some(&sealed.seal),
         _ => None,
     })
 }
@@ -123,13 +133,7 @@ fn more_than_two_thirds_make_a_seal_that_strangers_verify() {
     assert_eq!(seal.signers(&net.set), Ok(vec![net.key(0), net.key(1), net.key(3)]));
     assert_eq!(node.seals.deadline(), None);
     let late = node.receive(&net, 2, signature(&net, 2, &header));
-    assert_eq!(
-        late,
-        [Effect::Send {
-            to: net.key(2),
-            message: SealMessage::Seal { height: Height(1), seal: seal.clone() }
-        }]
-    );
+    assert_eq!(late, [Effect::Send { to: net.key(2), message: shown(&header, seal) }]);
     assert_eq!(node.receive(&net, 2, signature(&net, 2, &header)), [], "answered once a tick");
 }
 
@@ -193,18 +197,41 @@ fn two_executions_of_one_height_raise_an_alarm_with_both_headers() {
 fn a_seal_over_another_header_is_an_alarm_and_never_ours() {
     let net = Net::new(4);
     let (ours, theirs) = (header(&net, 1, 1), header(&net, 1, 2));
-    let signatures: Vec<_> =
-        (1..4).map(|rank| (net.key(rank), net.seals[rank].seal(CHAIN, &theirs.id()))).collect();
-    let seal = Seal::aggregate(theirs.id(), &net.set, &signatures).expect("three of four");
+    let seal = seal_of(&net, &theirs);
     let mut node = Node::new(&net, 0);
-    let known = Event::Known { height: Height(1), seal: seal.clone() };
+    let sealed = Box::new(SealedHeader { header: theirs.clone(), seal: seal.clone() });
+    let known = Event::Known { sealed };
     assert_eq!(node.step(&net, 0, known), [], "it waits for the own execution");
     let effects = node.execute(&net, &ours);
-    assert!(matches!(effects.as_slice(), [Effect::Broadcast(_), Effect::SafetyAlarm(_)]));
+    let [Effect::Broadcast(_), Effect::SafetyAlarm(alarm)] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((&alarm.ours, alarm.header.as_ref()), (&ours, Some(&theirs)));
     let mut bad = seal;
     bad.bitmap[0] ^= 0b0001;
-    let effects = node.receive(&net, 3, SealMessage::Seal { height: Height(1), seal: bad });
+    let effects = node.receive(&net, 3, shown(&theirs, &bad));
     assert_eq!(penalised(&effects), [(net.key(3), SealOffence::BadSeal)]);
+}
+
+/// A seal covers a header's id and no height: shown beside a newer header it says nothing about that height, and its
+/// sender lies.
+#[test]
+fn the_seal_of_an_older_height_raises_no_alarm_at_a_newer_one() {
+    let net = Net::new(4);
+    let (old, new) = (header(&net, 1, 1), header(&net, 2, 1));
+    let seal = seal_of(&net, &old);
+    let mut node = Node::new(&net, 0);
+    node.execute(&net, &old);
+    node.execute(&net, &new);
+    let effects = node.receive(&net, 3, shown(&new, &seal));
+    let offence = SealOffence::BadSeal;
+    assert_eq!(effects, [Effect::Penalise { validator: net.key(3), offence }]);
+    let effects = node.receive(&net, 3, shown(&old, &seal));
+    assert_eq!(sealed(&effects), Some(&seal), "at its own height it counts");
+    let mut foreign = new.clone();
+    foreign.chain_id += 1;
+    let effects = node.receive(&net, 3, shown(&foreign, &seal_of(&net, &foreign)));
+    assert_eq!(penalised(&effects), [(net.key(3), offence)], "nor does one of another chain");
 }
 
 #[test]
@@ -253,8 +280,8 @@ fn a_full_node_takes_a_seal_and_keeps_a_bounded_number() {
             let signed = |rank: usize| (net.key(rank), net.seals[rank].seal(CHAIN, &header.id()));
             let seal = Seal::aggregate(header.id(), &net.set, &[signed(0), signed(1), signed(2)]);
             let seal = seal.expect("three of four");
-            let effects =
-                seals.step(TimestampMs(0), Event::Known { height: Height(height), seal }, None);
+            let known = Event::Known { sealed: Box::new(SealedHeader { header, seal }) };
+            let effects = seals.step(TimestampMs(0), known, None);
             assert!(sealed(&effects).is_some());
         }
     }

@@ -59,7 +59,7 @@ pub use mark::{Gate, Mark, MarkPlace};
 pub use proposal::{CutEntry, SlotProposal};
 pub use receipt::Receipt;
 pub use refusal::{Refusal, RefusalCode};
-pub use seal::{Seal, SealSignature};
+pub use seal::{Seal, SealSignature, SealedHeader};
 pub use status::SignedStatus;
 pub use system::{SystemEnvelope, SystemOp};
 pub use tags::Tag;

@@ -3,6 +3,7 @@
 use crate::bls::{BlsSignature, aggregate, verify_aggregate};
 use crate::error::TypesError;
 use crate::hash::Hash;
+use crate::header::SlotHeader;
 use crate::ids::Height;
 use crate::keys::ValidatorKey;
 use crate::validators::ValidatorSet;
@@ -93,5 +94,29 @@ impl Seal {
         let keys: Vec<_> =
             signers.iter().filter_map(|key| set.get(key)).map(|v| v.seal_key).collect();
         verify_aggregate(chain_id, &self.header_id, &keys, &self.signature)
+    }
+}
+
+/// A header beside its seal. A seal names its header by id alone; with the header it says which height it is of, so that
+/// nobody shows the seal of one height as that of another.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SealedHeader {
+    /// The header.
+    pub header: SlotHeader,
+    /// Its seal.
+    pub seal: Seal,
+}
+
+impl SealedHeader {
+    /// Verifies that the header is of this chain, that the seal is over it, and the seal itself.
+    ///
+    /// # Errors
+    /// The first rule broken.
+    pub fn verify(&self, chain_id: u64, set: &ValidatorSet) -> Result<(), TypesError> {
+        self.header.check_chain(chain_id)?;
+        if self.header.id() != self.seal.header_id {
+            return Err(TypesError::Mismatch { what: "header of the seal" });
+        }
+        self.seal.verify(chain_id, set)
     }
 }

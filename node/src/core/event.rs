@@ -142,7 +142,7 @@ pub enum Effect {
     StoreSeal {
         /// Height.
         height: Height,
-        /// Encoded seal.
+        /// Encoded header and seal.
         seal: Bytes,
     },
     /// Ledger: the state after a height.

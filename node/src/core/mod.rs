@@ -136,8 +136,6 @@ pub struct Core {
     /// When the next note of held certificates is due.
     note_at: TimestampMs,
     validator_peers: BTreeMap<ValidatorKey, u64>,
-    /// Executed headers that are not sealed yet.
-    headers: BTreeMap<Height, SlotHeader>,
     /// Proposals that wait for certificates or headers.
     pending: BTreeMap<Hash, Pending>,
     evidence: Vec<Evidence>,
@@ -201,7 +199,6 @@ impl Core {
             vote_marks: BTreeMap::new(),
             note_at: now,
             validator_peers: BTreeMap::new(),
-            headers: BTreeMap::new(),
             pending: BTreeMap::new(),
             evidence: Vec::new(),
             todo: VecDeque::new(),
@@ -233,7 +230,6 @@ impl Core {
         });
         self.todo.push_back(Todo::Lanes(lane::Event::Recovered(Box::new(recovered))));
         for header in restored.unsealed {
-            self.headers.insert(header.height, header.clone());
             self.todo.push_back(Todo::Seals(seals::Event::Executed { header: Box::new(header) }));
         }
         if let Some(header) = restored.executor.header() {

@@ -1,7 +1,7 @@
 //! From a decision to a sealed header: gather bodies, record, execute, seal.
 
 use super::{Core, Effect, FrameClass, Notice, Todo};
-use crate::limits::{STORED_DIGESTS_MAX, UNSEALED_KEPT_MAX};
+use crate::limits::STORED_DIGESTS_MAX;
 use bytes::Bytes;
 use rota_sequencer::catchup;
 use rota_sequencer::execution::{Assembly, DecidedRecord, DecidedSlot, ExecutedSlot, Progress};
@@ -9,7 +9,7 @@ use rota_sequencer::lanes as lane;
 use rota_sequencer::rejoin;
 use rota_sequencer::{Batch, LaneTip, mempool, seals};
 use rota_types::codec::encode;
-use rota_types::{CommitCertificate, Height, Seal, SlotProposal};
+use rota_types::{CommitCertificate, SealedHeader, SlotProposal};
 use std::sync::Arc;
 
 fn tip_of(batch: &Batch) -> LaneTip {
@@ -113,10 +113,6 @@ impl Core {
             height,
             header_id: self.header_id,
         }));
-        self.headers.insert(height, executed.header.clone());
-        while self.headers.len() > UNSEALED_KEPT_MAX {
-            self.headers.pop_first();
-        }
         let header = Box::new(executed.header.clone());
         self.todo.push_back(Todo::Seals(seals::Event::Executed { header }));
         self.keystore = executed.keystore.clone();
@@ -143,7 +139,7 @@ impl Core {
                     let bytes = message.to_bytes().into();
                     self.out.push(Effect::Send { to, class: FrameClass::Certificates, bytes });
                 }
-                E::Sealed { height, seal } => self.on_sealed(height, seal),
+                E::Sealed { sealed } => self.on_sealed(*sealed),
                 E::Penalise { validator, offence } => {
                     self.penalise(validator, offence.to_string());
                 }
@@ -155,13 +151,11 @@ impl Core {
         }
     }
 
-    fn on_sealed(&mut self, height: Height, seal: Seal) {
-        let bytes = encode(&seal).into();
-        self.durable.push(Effect::StoreSeal { height, seal: bytes });
+    fn on_sealed(&mut self, sealed: SealedHeader) {
+        let height = sealed.header.height;
+        self.durable.push(Effect::StoreSeal { height, seal: encode(&sealed).into() });
         self.todo.push_back(Todo::Catchup(catchup::Event::Sealed { height }));
-        if let Some(header) = self.headers.remove(&height) {
-            let (header, seal) = (Box::new(header), Box::new(seal));
-            self.notice(Notice::Sealed { height, header, seal });
-        }
+        let (header, seal) = (Box::new(sealed.header), Box::new(sealed.seal));
+        self.notice(Notice::Sealed { height, header, seal });
     }
 }

@@ -69,8 +69,8 @@ impl Core {
                 self.out.push(Effect::Ask { peer, question: id, protocol, bytes });
             }
             E::Apply(decided) => self.apply(*decided),
-            E::ApplySeal { height, seal } => {
-                self.todo.push_back(Todo::Seals(seals::Event::Known { height, seal }));
+            E::ApplySeal { sealed } => {
+                self.todo.push_back(Todo::Seals(seals::Event::Known { sealed }));
             }
             E::Body(batch) => self.on_body(batch),
             E::Ban { peer, fault } => {

@@ -7,8 +7,8 @@ use rota_sequencer::bundles::Sealed;
 use rota_types::bundle::FinalityBundle;
 use rota_types::limits::BATCH_BODY_BYTES_MAX;
 use rota_types::{
-    Hash, Height, LanePosition, Refusal, RollupId, Seal, SlotHeader, TransactionList, TypesError,
-    keccak256,
+    Hash, Height, LanePosition, Refusal, RollupId, Seal, SealedHeader, SlotHeader, TransactionList,
+    TypesError, keccak256,
 };
 
 impl Inner {
@@ -119,7 +119,7 @@ impl Inner {
     pub(super) fn slot_view(&self, height: Height) -> Result<SlotView, ApiError> {
         let decided = self.slots.decided(height)?;
         let executed = self.slots.executed(height).ok();
-        let seal = self.slots.seal(height)?;
+        let seal = self.slots.sealed(height)?.map(|sealed| sealed.seal);
         let level = if seal.is_some() { Level::Sealed } else { Level::Ordered };
         let (batches, namespaces, skipped) = match self.slots.parsed(height) {
             Ok(slot) => (
@@ -163,11 +163,10 @@ impl Inner {
         height: Height,
         make: impl FnOnce(Sealed<'_>) -> Result<FinalityBundle, TypesError>,
     ) -> Result<FinalityBundle, ApiError> {
-        let seal = self
+        let SealedHeader { header, seal } = self
             .slots
-            .seal(height)?
+            .sealed(height)?
             .ok_or_else(|| ApiError::NotYet(format!("height {height} is not sealed yet")))?;
-        let header = self.slots.executed(height)?.header;
         self.about_header(&header, &seal, make)
     }
 

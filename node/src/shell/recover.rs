@@ -16,7 +16,8 @@ use rota_sequencer::Batch;
 use rota_sequencer::execution::{ExecutedRecord, Executor};
 use rota_types::status::StatusNonce;
 use rota_types::{
-    Genesis, Hash, Height, Incarnation, Mark, MarkPlace, Seq, SlotHeader, ValidatorKey, VoteKind,
+    Genesis, Hash, Height, Incarnation, Mark, MarkPlace, SealedHeader, Seq, SlotHeader,
+    ValidatorKey, VoteKind,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -223,7 +224,7 @@ fn seals_of(slots: &Slots, tip: Height) -> Result<(Height, Vec<SlotHeader>), Ope
     let mut unsealed = Vec::new();
     let mut height = first.max(Height(1));
     while height <= tip {
-        if slots.seal(height).map_err(|error| broken(&error))?.is_none() {
+        if slots.sealed(height).map_err(|error| broken(&error))?.is_none() {
             match slots.executed(height) {
                 Ok(record) => unsealed.push(record.header),
                 Err(SlotError::Absent(_)) => {}
@@ -285,8 +286,8 @@ fn seed(slots: &Slots, restored: &Restored) -> Result<Seed, OperatorError> {
     let executor = &restored.executor;
     let height = executor.height();
     let sealed_state = if restored.sealed == height && height > Height::GENESIS {
-        let seal = slots.seal(height).map_err(|error| broken(&error))?;
-        executor.header().cloned().zip(seal).map(|(header, seal)| SealedState {
+        let sealed = slots.sealed(height).map_err(|error| broken(&error))?;
+        sealed.map(|SealedHeader { header, seal }| SealedState {
             header,
             seal,
             keystore: executor.keystore().clone(),

@@ -9,7 +9,7 @@ use rota_p2p::RequestProtocol;
 use rota_sequencer::catchup::{Budgets, Protocol, Request, SlotSource, Status, answer};
 use rota_sequencer::execution::DecidedRecord;
 use rota_types::status::StatusNonce;
-use rota_types::{Ed25519Signer, Hash, Height, Seal, SignedStatus, TimestampMs};
+use rota_types::{Ed25519Signer, Hash, Height, SealedHeader, SignedStatus, TimestampMs};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -108,8 +108,8 @@ impl SlotSource for Server {
         Some(record)
     }
 
-    fn seal(&self, height: Height) -> Option<Seal> {
-        self.slots.seal(height).ok().flatten()
+    fn sealed(&self, height: Height) -> Option<SealedHeader> {
+        self.slots.sealed(height).ok().flatten()
     }
 
     fn frame(&self, digest: &Hash) -> Option<Bytes> {

@@ -8,7 +8,7 @@ use rota_sequencer::execution::{
     DecidedRecord, DecidedSlot, ExecutedRecord, OrderedTx, SlotNamespaces, locate, namespaces_of,
 };
 use rota_types::codec::decode;
-use rota_types::{Hash, Height, RollupId, Seal, TypesError};
+use rota_types::{Hash, Height, RollupId, SealedHeader, TypesError};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -108,8 +108,8 @@ impl Slots {
         ExecutedRecord::from_bytes(&bytes).map_err(|error| SlotError::Record { height, error })
     }
 
-    /// The seal of a height, if it has one here.
-    pub(super) fn seal(&self, height: Height) -> Result<Option<Seal>, SlotError> {
+    /// Header and seal of a height, if it is sealed here.
+    pub(super) fn sealed(&self, height: Height) -> Result<Option<SealedHeader>, SlotError> {
         let Some(bytes) = self.ledger.seal(height)? else { return Ok(None) };
         decode(&bytes, bytes.len()).map(Some).map_err(|error| SlotError::Record { height, error })
     }

@@ -12,7 +12,7 @@ use crate::limits::{
     CATCHUP_SLOTS_MAX,
 };
 use crate::order::count;
-use rota_types::{Height, Seal, TimestampMs};
+use rota_types::{Height, SealedHeader, TimestampMs};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -148,20 +148,21 @@ impl CatchUp {
 
     fn seals(
         &mut self,
-        seals: Vec<(Height, Seal)>,
+        seals: Vec<SealedHeader>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), IntakeFault> {
         if seals.len() > usize::from(CATCHUP_SEALS_MAX) {
             return Err(IntakeFault::Lie("more seals than an answer may have"));
         }
-        for (height, seal) in seals {
+        for sealed in seals {
+            let height = sealed.header.height;
             if !self.unsealed.contains_key(&height) {
                 continue;
             }
-            seal.verify(self.config.chain_id, &self.config.validators)?;
+            sealed.verify(self.config.chain_id, &self.config.validators)?;
             // One over another header than ours is a matter for the alarm of `Seals`.
             self.unsealed.remove(&height);
-            effects.push(Effect::ApplySeal { height, seal });
+            effects.push(Effect::ApplySeal { sealed: Box::new(sealed) });
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ use bodies::Bodies;
 use bytes::Bytes;
 use intake::Intake;
 use peers::Peers;
-use rota_types::{Hash, Height, Seal, Slot, SlotProposal, TimestampMs, ValidatorSet};
+use rota_types::{Hash, Height, SealedHeader, Slot, SlotProposal, TimestampMs, ValidatorSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -157,10 +157,8 @@ pub enum Effect {
     Apply(Box<DecidedSlot>),
     /// A verified seal of a height executed here, for [`crate::seals::Event::Known`].
     ApplySeal {
-        /// The height.
-        height: Height,
-        /// The seal.
-        seal: Seal,
+        /// The seal with the header it is over, which may be another than ours.
+        sealed: Box<SealedHeader>,
     },
     /// A body that was wanted, hashed and checked.
     Body(Arc<Batch>),

@@ -7,7 +7,8 @@ use super::wire::{
 use crate::execution::DecidedRecord;
 use crate::limits::{
     CATCHUP_ANSWER_BYTES_MAX, CATCHUP_SEALS_MAX, CATCHUP_SLOTS_MAX, DECIDED_RECORD_BYTES_MAX,
-    SERVE_BURST_BYTES, SERVE_BYTES_PER_MS, SERVE_PEERS_MAX, SERVE_REQUEST_COST_BYTES,
+    SEAL_MESSAGE_BYTES_MAX, SERVE_BURST_BYTES, SERVE_BYTES_PER_MS, SERVE_PEERS_MAX,
+    SERVE_REQUEST_COST_BYTES,
 };
 use crate::order::count;
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use rota_types::limits::{
     SLOT_PROPOSAL_BYTES_MAX,
 };
 use rota_types::status::StatusNonce;
-use rota_types::{Hash, Height, Seal, SignedStatus, TimestampMs};
+use rota_types::{Hash, Height, SealedHeader, SignedStatus, TimestampMs};
 use std::collections::BTreeMap;
 
 /// Read access to the ledger.
@@ -25,8 +26,8 @@ pub trait SlotSource {
     fn status(&self) -> Status;
     /// The decision at a height.
     fn decided(&self, height: Height) -> Option<DecidedRecord>;
-    /// The seal of a height.
-    fn seal(&self, height: Height) -> Option<Seal>;
+    /// The seal of a height, with the header executed here.
+    fn sealed(&self, height: Height) -> Option<SealedHeader>;
     /// A stored batch ([`crate::Batch::frame`]) by its header's digest.
     fn frame(&self, digest: &Hash) -> Option<Bytes>;
     /// The newest decided height, signed over a nonce, with its certificate. `None` from whoever does not sign, and from
@@ -107,7 +108,9 @@ fn cost(request: &Request) -> u64 {
         Request::Slots(SlotsRequest::Slots { bytes_max, .. }) => {
             u64::from(*bytes_max).min(count(CATCHUP_ANSWER_BYTES_MAX))
         }
-        Request::Slots(SlotsRequest::Seals { count, .. }) => u64::from(*count).saturating_mul(128),
+        Request::Slots(SlotsRequest::Seals { count: heights, .. }) => {
+            u64::from(*heights).saturating_mul(count(SEAL_MESSAGE_BYTES_MAX))
+        }
         Request::Batches(request) => {
             count(request.digests.len()).saturating_mul(count(BATCH_BODY_BYTES_MAX))
         }
@@ -128,7 +131,7 @@ pub fn answer(request: &Request, source: &dyn SlotSource) -> Bytes {
         }
         Request::Slots(SlotsRequest::Seals { from, count }) => {
             let heights = (0..u64::from((*count).min(CATCHUP_SEALS_MAX))).map(|i| from.plus(i));
-            let seals = heights.filter_map(|height| Some((height, source.seal(height)?)));
+            let seals = heights.filter_map(|height| source.sealed(height));
             bytes_of(&SlotsAnswer::Seals { seals: seals.collect(), status: source.status() })
         }
         Request::Batches(BatchesRequest { digests }) => {

@@ -9,7 +9,7 @@ use borsh::{BorshDeserialize, BorshSerialize, io};
 use bytes::Bytes;
 use rota_types::codec::{decode, encode};
 use rota_types::status::StatusNonce;
-use rota_types::{CommitCertificate, Hash, Height, Seal, SlotProposal, TypesError};
+use rota_types::{CommitCertificate, Hash, Height, SealedHeader, SlotProposal, TypesError};
 
 /// Which request protocol a message belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,12 +119,12 @@ pub enum SlotsAnswer {
         /// The pieces.
         parts: Vec<SlotPart>,
     },
-    /// Seals in order of height; heights without one are left out.
+    /// Seals with their headers in order of height; heights without one are left out.
     Seals {
         /// What the peer has now.
         status: Status,
         /// The seals.
-        seals: Vec<(Height, Seal)>,
+        seals: Vec<SealedHeader>,
     },
 }
 

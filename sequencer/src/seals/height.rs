@@ -3,7 +3,9 @@
 use super::{Effect, SafetyAlarm, SealMessage, SealOffence};
 use crate::limits::SEAL_HEADERS_MAX;
 use rota_types::bls::{BlsSignature, SealKey, aggregate, verify_aggregate};
-use rota_types::{Hash, Seal, SealSignature, SlotHeader, ValidatorKey, ValidatorSet, Weight};
+use rota_types::{
+    Hash, Seal, SealSignature, SealedHeader, SlotHeader, ValidatorKey, ValidatorSet, Weight,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug)]
@@ -20,7 +22,7 @@ pub(super) struct HeightSeals {
     own: Option<SealSignature>,
     votes: BTreeMap<ValidatorKey, Vote>,
     /// The newest seal that was not verified yet, and who sent it.
-    offered: Option<(Seal, Option<ValidatorKey>)>,
+    offered: Option<(SealedHeader, Option<ValidatorKey>)>,
     seal: Option<Seal>,
     /// Headers that others executed, as far as shown.
     headers: BTreeMap<Hash, SlotHeader>,
@@ -33,6 +35,11 @@ pub(super) struct HeightSeals {
 impl HeightSeals {
     pub(super) const fn seal(&self) -> Option<&Seal> {
         self.seal.as_ref()
+    }
+
+    fn sealed(&self) -> Option<SealedHeader> {
+        let (header, seal) = (self.header.as_ref()?.1.clone(), self.seal.clone()?);
+        Some(SealedHeader { header, seal })
     }
 
     pub(super) const fn own(&self) -> Option<&SealSignature> {
@@ -61,9 +68,9 @@ impl HeightSeals {
     /// Keeps a signature, unless a verified one of this validator is here. Who signs a sealed height gets the seal;
     /// who signed another header is shown ours.
     pub(super) fn receive(&mut self, signature: SealSignature, effects: &mut Vec<Effect>) {
-        let SealSignature { height, header_id, validator, signature } = signature;
-        let answer = match (&self.seal, &self.header) {
-            (Some(seal), _) => Some(SealMessage::Seal { height, seal: seal.clone() }),
+        let SealSignature { header_id, validator, signature, .. } = signature;
+        let answer = match (self.sealed(), &self.header) {
+            (Some(sealed), _) => Some(SealMessage::Seal(Box::new(sealed))),
             (None, Some((ours, header))) if *ours != header_id => {
                 Some(SealMessage::Header(Box::new(header.clone())))
             }
@@ -79,9 +86,9 @@ impl HeightSeals {
         }
     }
 
-    pub(super) fn receive_seal(&mut self, seal: Seal, from: Option<ValidatorKey>) {
+    pub(super) fn receive_seal(&mut self, sealed: SealedHeader, from: Option<ValidatorKey>) {
         if self.seal.is_none() {
-            self.offered = Some((seal, from));
+            self.offered = Some((sealed, from));
         }
     }
 
@@ -101,10 +108,10 @@ impl HeightSeals {
 
     /// Draws every conclusion that what is here allows.
     pub(super) fn settle(&mut self, chain_id: u64, set: &ValidatorSet, effects: &mut Vec<Effect>) {
-        let Some((ours, header)) = self.header.as_ref().filter(|_| self.seal.is_none()) else {
+        let Some((ours, _)) = self.header.as_ref().filter(|_| self.seal.is_none()) else {
             return;
         };
-        let (ours, height) = (*ours, header.height);
+        let ours = *ours;
         self.judge_offered(chain_id, set, effects);
         if self.seal.is_none() && set.is_quorum(self.weight(set, &ours)) {
             self.verify(chain_id, set, &ours, effects);
@@ -123,24 +130,26 @@ impl HeightSeals {
                 }
             }
         }
-        if let Some(seal) = &self.seal {
-            effects.push(Effect::Sealed { height, seal: seal.clone() });
+        if let Some(sealed) = self.sealed() {
+            effects.push(Effect::Sealed { sealed: Box::new(sealed) });
             self.votes.clear();
             self.headers.clear();
         }
     }
 
     fn judge_offered(&mut self, chain_id: u64, set: &ValidatorSet, effects: &mut Vec<Effect>) {
-        let Some((seal, from)) = self.offered.take() else { return };
-        if seal.verify(chain_id, set).is_err() {
+        let Some((sealed, from)) = self.offered.take() else { return };
+        if sealed.verify(chain_id, set).is_err() {
             let offence = SealOffence::BadSeal;
             effects.extend(from.map(|validator| Effect::Penalise { validator, offence }));
             return;
         }
+        let SealedHeader { header, seal } = sealed;
         let (id, signers) = (seal.header_id, seal.signers(set).unwrap_or_default());
         if self.header.as_ref().is_some_and(|(ours, _)| *ours == id) {
             self.seal = Some(seal);
         } else if self.alarmed.insert(id) {
+            self.headers.insert(id, header);
             self.raise(id, signers, effects);
         }
     }

@@ -20,7 +20,8 @@ use crate::limits::{
 };
 use height::HeightSeals;
 use rota_types::{
-    Gate, Hash, Height, Seal, SealSignature, SlotHeader, TimestampMs, ValidatorKey, ValidatorSet,
+    Gate, Hash, Height, Seal, SealSignature, SealedHeader, SlotHeader, TimestampMs, ValidatorKey,
+    ValidatorSet,
 };
 use std::collections::BTreeMap;
 
@@ -41,10 +42,8 @@ pub enum Event {
     },
     /// A seal that catch-up brought.
     Known {
-        /// The height.
-        height: Height,
-        /// The seal, not verified.
-        seal: Seal,
+        /// Header and seal, not verified.
+        sealed: Box<SealedHeader>,
     },
     /// A validator's streams are open.
     Connected {
@@ -69,10 +68,8 @@ pub enum Effect {
     },
     /// The height is sealed: level `sealed`.
     Sealed {
-        /// The height.
-        height: Height,
-        /// Its verified seal.
-        seal: Seal,
+        /// The header executed here, with its verified seal.
+        sealed: Box<SealedHeader>,
     },
     /// The guard refused to sign: another header was sealed with this key at this height.
     Refused {
@@ -163,7 +160,7 @@ impl Seals {
         match event {
             Event::Executed { header } => self.executed(*header, gate, &mut effects),
             Event::Message { from, message } => self.message(from, message, &mut effects),
-            Event::Known { height, seal } => self.known(height, seal, None, &mut effects),
+            Event::Known { sealed } => self.known(*sealed, None, &mut effects),
             Event::Connected { validator } => {
                 self.resend(|message| Effect::Send { to: validator, message }, &mut effects);
             }
@@ -231,7 +228,7 @@ impl Seals {
                     seals.settle(self.chain_id, &self.validators, effects);
                 }
             }
-            SealMessage::Seal { height, seal } => self.known(height, seal, Some(from), effects),
+            SealMessage::Seal(sealed) => self.known(*sealed, Some(from), effects),
             SealMessage::Header(header) => {
                 if let Some(seals) = self.heights.get_mut(&header.height) {
                     seals.shown(*header, effects);
@@ -242,14 +239,14 @@ impl Seals {
 
     fn known(
         &mut self,
-        height: Height,
-        seal: Seal,
+        sealed: SealedHeader,
         from: Option<ValidatorKey>,
         effects: &mut Vec<Effect>,
     ) {
+        let height = sealed.header.height;
         if self.takes(height) {
             let seals = self.heights.entry(height).or_default();
-            seals.receive_seal(seal, from);
+            seals.receive_seal(sealed, from);
             seals.settle(self.chain_id, &self.validators, effects);
         }
     }

@@ -3,7 +3,7 @@
 use crate::limits::SEAL_MESSAGE_BYTES_MAX;
 use borsh::{BorshDeserialize, BorshSerialize};
 use rota_types::codec::{decode, encode};
-use rota_types::{Height, Seal, SealSignature, SlotHeader, TypesError};
+use rota_types::{SealSignature, SealedHeader, SlotHeader, TypesError};
 
 /// First byte of the first message of this list.
 pub const FIRST_TAG: u8 = 0x20;
@@ -18,12 +18,7 @@ pub enum SealMessage {
     /// From a validator: its own signature over an executed header.
     Signature(SealSignature) = 0x20,
     /// To a validator that still signs a height that is sealed here.
-    Seal {
-        /// The height.
-        height: Height,
-        /// Its seal.
-        seal: Seal,
-    } = 0x21,
+    Seal(Box<SealedHeader>) = 0x21,
     /// To a validator that signed another header: the one executed here.
     Header(Box<SlotHeader>) = 0x22,
 }

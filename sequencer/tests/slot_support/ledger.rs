@@ -12,7 +12,7 @@ pub struct Ledger {
     pub net: Net,
     pub slots: BTreeMap<Height, DecidedSlot>,
     pub headers: BTreeMap<Height, Hash>,
-    pub seals: BTreeMap<Height, Seal>,
+    pub seals: BTreeMap<Height, SealedHeader>,
     pub batches: BTreeMap<Hash, Arc<Batch>>,
     pub first_kept: Height,
     pub shown: Height,
@@ -41,12 +41,13 @@ impl Ledger {
             let slot = Slot(height * 2);
             let proposal = desk.build(Height(height), Round(0), slot, parent, &lanes, &[]);
             let decided = net.decide(proposal, &mut lanes);
-            let id = executor.execute(&decided).unwrap().header_id;
+            let header = executor.execute(&decided).unwrap().record.header;
+            let id = header.id();
             let signed = |rank: usize| (net.key(rank), net.seals[rank].seal(CHAIN, &id));
             let seal = Seal::aggregate(id, &net.set, &[signed(0), signed(1), signed(2)]).unwrap();
             slots.insert(Height(height), decided);
             headers.insert(Height(height), id);
-            seals.insert(Height(height), seal);
+            seals.insert(Height(height), SealedHeader { header, seal });
         }
         let shown = Height(u64::try_from(sizes.len()).unwrap());
         let (batches, first_kept) = (lanes.batches, Height(1));
@@ -62,7 +63,7 @@ impl SlotSource for Ledger {
         let held = height >= self.first_kept && height <= self.shown;
         self.slots.get(&height).filter(|_| held).map(DecidedRecord::of)
     }
-    fn seal(&self, height: Height) -> Option<Seal> {
+    fn sealed(&self, height: Height) -> Option<SealedHeader> {
         self.seals.get(&height).filter(|_| height <= self.shown).cloned()
     }
     fn frame(&self, digest: &Hash) -> Option<Bytes> {

@@ -74,6 +74,7 @@ fn encodings() -> Vec<(&'static str, Vec<u8>)> {
         ("SlotHeader.packed", header().packed()),
         ("SealSignature", encode(&seal_signature(2))),
         ("Seal", encode(&seal())),
+        ("SealedHeader", encode(&rota_types::SealedHeader { header: header(), seal: seal() })),
         ("ValidatorSet", encode(&set())),
         ("Genesis", encode(&genesis())),
         ("IdsPath", encode(&IdsPath::of(&ids, 17).unwrap())),
