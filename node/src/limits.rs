@@ -107,6 +107,9 @@ pub const VERIFY_QUEUE_MAX: usize = 64;
 /// Requests of peers answered at once; above it they are declined.
 pub const SERVE_MAX: usize = 8;
 /// Submissions with keystore operations that are verified or wait for it; above it they are refused with a time.
+/// Peers that are gone and whose numbers are remembered: one that comes back finds its budgets as it left them. Beyond
+/// it the one gone longest is forgotten.
+pub const GONE_PEERS_MAX: usize = rota_sequencer::limits::SERVE_PEERS_MAX;
 pub const ADMISSIONS_WAITING_MAX: usize = 32;
 /// Such submissions verified at once, each on a thread of its own: the core and the runtime keep theirs.
 pub const ADMISSIONS_AT_ONCE_MAX: usize = 2;

@@ -36,6 +36,7 @@
 //!   and asks again.
 
 mod actor;
+mod answers;
 mod behaviour;
 mod clock;
 mod config;

@@ -71,8 +71,8 @@ pub const SEND_QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes queued to one peer as batches: 31 full ones, half a second at 30 MB/s.
 pub const SEND_QUEUE_BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes queued to all peers in all classes but votes; a clone counts again, though a broadcast
-/// shares its bytes. With the event queues (below 192 MiB) this keeps the node under the 512 MiB
-/// that are promised; at it `send` answers `Full`.
+/// shares its bytes. With the event queues (below 160 MiB) and the answers this keeps the node under
+/// the 512 MiB that are promised; at it `send` answers `Full`.
 pub const SEND_QUEUES_BYTES_MAX: usize = 288 * 1024 * 1024;
 /// Further bytes that only votes may use: a heap of batches must not stop agreement.
 pub const SEND_QUEUES_VOTE_BYTES: usize = 16 * 1024 * 1024;
@@ -119,6 +119,19 @@ pub const TASK_EVENTS_MAX: usize = 1024;
 pub const REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// Longest answer; longer ranges are asked in pieces.
 pub const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of answers that are made or read, of all peers: a dozen of the longest. Beyond it the answer
+/// is "busy", and who asked goes elsewhere.
+pub const ANSWERS_BYTES_MAX: usize = 48 * 1024 * 1024;
+/// Of these, bytes that only validators may use: strangers that do not read must not keep one of them
+/// from catching up.
+pub const ANSWERS_VALIDATORS_BYTES: usize = ANSWERS_BYTES_MAX / 2;
+/// Bytes of answers to one peer, whatever its connections: one of slots and one of batches.
+pub const ANSWERS_PEER_BYTES_MAX: usize = 2 * RESPONSE_BYTES_MAX;
+/// Further bytes that only answers of status may use: who is full must still be seen to live.
+pub const ANSWERS_STATUS_BYTES: usize = 2 * 1024 * 1024;
+/// What an answer of status counts for while it is made; the longest has the signatures of 128
+/// validators.
+pub const STATUS_ANSWER_RESERVE_BYTES: usize = 16 * 1024;
 /// Requests under way per peer and protocol, each direction.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 2;
 /// A request and its answer together.
@@ -256,8 +269,12 @@ const _: () = assert!(
         + EVENT_REQUESTS_MAX * REQUEST_BYTES_MAX
         + SEND_QUEUES_BYTES_MAX
         + SEND_QUEUES_VOTE_BYTES
+        + ANSWERS_BYTES_MAX
+        + ANSWERS_STATUS_BYTES
         <= 512 * 1024 * 1024
 );
+const _: () = assert!(ANSWERS_PEER_BYTES_MAX <= ANSWERS_BYTES_MAX - ANSWERS_VALIDATORS_BYTES);
+const _: () = assert!(STATUS_ANSWER_RESERVE_BYTES <= ANSWERS_STATUS_BYTES);
 const _: () = assert!(QUIET_INTERVALS < DEAD_INTERVALS);
 // Yamux panics at start if its own minimum does not fit.
 const _: () = assert!(CONNECTION_WINDOW_BYTES_MAX >= STREAMS_MAX * 256 * 1024);

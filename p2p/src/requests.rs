@@ -112,6 +112,10 @@ impl Serving {
             return self.finish(&[BUSY]).await;
         }
         let data = frame::read(&mut self.stream, limits::REQUEST_BYTES_MAX).await?;
+        let Some(mut room) = context.answers.room(self.from, self.identity, self.protocol) else {
+            counters.requests_refused.increment(1);
+            return self.finish(&[BUSY]).await;
+        };
         let (reply, answer) = oneshot::channel();
         let Self { from, identity, protocol, .. } = self;
         let reply = ReplyToken(reply);
@@ -122,6 +126,10 @@ impl Serving {
         }
         match answer.await {
             Ok(data) if data.len() <= limits::RESPONSE_BYTES_MAX => {
+                if !room.fit(data.len()) {
+                    counters.requests_refused.increment(1);
+                    return self.finish(&[BUSY]).await;
+                }
                 let mut head = BytesMut::with_capacity(1 + frame::HEADER_BYTES);
                 head.put_u8(OK);
                 frame::put_header(&mut head, data.len());

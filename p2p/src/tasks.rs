@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Identity, Offence, Policy,
+    answers::Answers,
     direct::Budget,
     error::HelloError,
     event::EventSenders,
@@ -36,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) reports: mpsc::Sender<Report>,
     /// Bytes in the send queues of all peers.
     pub(crate) budget: Arc<Budget>,
+    /// Bytes of answers to all peers.
+    pub(crate) answers: Arc<Answers>,
     book: RwLock<Book>,
     own_record: RwLock<Vec<u8>>,
 }
@@ -55,8 +58,9 @@ impl Context {
         events: EventSenders,
         reports: mpsc::Sender<Report>,
     ) -> Self {
-        let (budget, book, own_record) = (Arc::default(), RwLock::default(), RwLock::default());
-        Self { about, policy, events, reports, budget, book, own_record }
+        let (budget, answers) = (Arc::default(), Arc::default());
+        let (book, own_record) = (RwLock::default(), RwLock::default());
+        Self { about, policy, events, reports, budget, answers, book, own_record }
     }
 
     pub(crate) fn book(&self) -> RwLockReadGuard<'_, Book> {

@@ -12,6 +12,7 @@ use common::{
     guarded, identity, pair, until,
 };
 use futures::AsyncReadExt;
+use libp2p::Stream;
 use rota_p2p::{NetworkEvent, Offence, PeerId, RequestError, RequestProtocol, limits};
 
 /// Answers every request with as many bytes as it asks for; 0 declines.
@@ -109,6 +110,66 @@ async fn a_greedy_peer_is_told_busy() {
     write_frame(&mut again, b"more").await;
     let more = |event| matches!(event, NetworkEvent::Request { .. }).then_some(());
     node.next(more).await;
+}
+
+/// Whether a request is answered: the rest of the answer is left unread.
+async fn is_served(stream: &mut Stream) -> bool {
+    let mut status = [9];
+    guarded(stream.read_exact(&mut status)).await.unwrap();
+    assert!(status[0] <= 1, "served or busy");
+    status == [0]
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_leave_room_for_validators_and_come_to_an_end() {
+    let (mut node, honest) = pair().await;
+    let (peer, address) = (node.peer(), node.address().await);
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let attacker = Attacker::connect(peer, address.clone()).await;
+        slow.push((attacker, Vec::new()));
+    }
+    let mut controls = Vec::new();
+    for (attacker, _) in &mut slow {
+        controls.push(attacker.join(None).await);
+        node.up().await;
+    }
+    serve(node);
+    let longest = ask_for(limits::RESPONSE_BYTES_MAX);
+    let mut pinned = 0;
+    for (attacker, streams) in &mut slow {
+        let mut served = 0;
+        for protocol in ["slots", "slots", "batches", "batches"] {
+            let mut stream = attacker.open(protocol).await.unwrap();
+            write_frame(&mut stream, &longest).await;
+            if is_served(&mut stream).await {
+                served += limits::RESPONSE_BYTES_MAX;
+                streams.push(stream);
+            }
+        }
+        assert!(served <= limits::ANSWERS_PEER_BYTES_MAX, "{served} bytes to one peer");
+        pinned += served;
+    }
+    let strangers = limits::ANSWERS_BYTES_MAX - limits::ANSWERS_VALIDATORS_BYTES;
+    assert_eq!(pinned, strangers, "all that strangers may have, and no more");
+    for protocol in RequestProtocol::ALL {
+        let answer = guarded(honest.handle.request(&peer, protocol, longest.clone())).await;
+        assert_eq!(answer.map(|bytes| bytes.len()), Ok(limits::RESPONSE_BYTES_MAX));
+    }
+    // One that gives up makes room for another.
+    let (mut gone, mut last) = (slow.remove(0), slow.pop().unwrap());
+    gone.1.clear();
+    guarded(async {
+        loop {
+            let mut stream = last.0.open("slots").await.unwrap();
+            write_frame(&mut stream, &longest).await;
+            if is_served(&mut stream).await {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

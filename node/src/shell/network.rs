@@ -3,52 +3,70 @@
 use super::release::Verdicts;
 use super::serve::Server;
 use crate::core::{FrameClass, Input};
-use crate::limits::{SERVE_MAX, VERIFY_QUEUE_MAX};
+use crate::limits::{GONE_PEERS_MAX, SERVE_MAX, VERIFY_QUEUE_MAX};
 use bytes::Bytes;
 use rota_p2p::{Class, Identity, NetworkEvent, NetworkEvents, NetworkHandle, Offence, PeerId};
 use rota_sequencer::Batch;
 use rota_types::limits::BUNDLE_BYTES_MAX;
 use rota_types::{TransactionList, ValidatorKey};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, mpsc};
 
-/// Numbers for peers: the core knows no PeerId.
+/// Numbers for peers: the core knows no PeerId. A peer that comes back has the number it had, so that a new connection
+/// renews no budget that goes by it.
 #[derive(Default)]
-pub(super) struct Peers {
-    inner: Mutex<(HashMap<PeerId, u64>, HashMap<u64, PeerId>)>,
-    next: AtomicU64,
+pub(super) struct Peers(Mutex<Numbers>);
+
+#[derive(Default)]
+struct Numbers {
+    by_peer: HashMap<PeerId, u64>,
+    peers: HashMap<u64, PeerId>,
+    /// Longest gone first.
+    gone: VecDeque<(PeerId, u64)>,
+    next: u64,
 }
 
 impl Peers {
+    fn numbers(&self) -> MutexGuard<'_, Numbers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives a peer that came its number.
     fn add(&self, peer: PeerId) -> u64 {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = inner.0.get(&peer) {
+        let mut numbers = self.numbers();
+        if let Some(number) = numbers.by_peer.get(&peer) {
             return *number;
         }
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        inner.0.insert(peer, number);
-        inner.1.insert(number, peer);
+        let earlier = numbers.gone.iter().position(|(gone, _)| *gone == peer);
+        let earlier = earlier.and_then(|at| numbers.gone.remove(at));
+        let number = earlier.map_or(numbers.next, |(_, number)| number);
+        numbers.next = numbers.next.max(number.saturating_add(1));
+        numbers.by_peer.insert(peer, number);
+        numbers.peers.insert(number, peer);
         number
     }
 
     /// The number of a peer while it is connected: its last messages may come after it has gone, and must not
     /// bring it back.
     fn number(&self, peer: &PeerId) -> Option<u64> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).0.get(peer).copied()
+        self.numbers().by_peer.get(peer).copied()
     }
 
     /// The peer of a number, while it is connected.
     pub(super) fn peer(&self, number: u64) -> Option<PeerId> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).1.get(&number).copied()
+        self.numbers().peers.get(&number).copied()
     }
 
     fn forget(&self, peer: &PeerId) -> Option<u64> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = inner.0.remove(peer)?;
-        inner.1.remove(&number);
+        let mut numbers = self.numbers();
+        let number = numbers.by_peer.remove(peer)?;
+        numbers.peers.remove(&number);
+        if numbers.gone.len() >= GONE_PEERS_MAX {
+            numbers.gone.pop_front();
+        }
+        numbers.gone.push_back((*peer, number));
         Some(number)
     }
 }
@@ -228,7 +246,25 @@ mod tests {
         assert_eq!((peers.number(&peer), peers.peer(number)), (Some(number), Some(peer)));
         assert_eq!(peers.forget(&peer), Some(number));
         assert_eq!((peers.number(&peer), peers.peer(number)), (None, None));
-        let inner = peers.inner.lock().unwrap();
-        assert!(inner.0.is_empty() && inner.1.is_empty());
+        let numbers = peers.numbers();
+        assert!(numbers.by_peer.is_empty() && numbers.peers.is_empty());
+    }
+
+    #[test]
+    fn who_comes_back_has_the_number_it_had() {
+        let (peers, peer) = (Peers::default(), PeerId::random());
+        let number = peers.add(peer);
+        peers.forget(&peer);
+        let other = peers.add(PeerId::random());
+        assert_ne!(other, number);
+        assert_eq!(peers.add(peer), number);
+        peers.forget(&peer);
+        for _ in 0..GONE_PEERS_MAX {
+            let passing = PeerId::random();
+            assert!(peers.add(passing) > number);
+            peers.forget(&passing);
+        }
+        assert_eq!(peers.numbers().gone.len(), GONE_PEERS_MAX, "memory is bounded");
+        assert!(peers.add(peer) > number, "gone longest, forgotten first");
     }
 }
