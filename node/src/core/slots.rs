@@ -115,6 +115,10 @@ impl Core {
         }));
         let header = Box::new(executed.header.clone());
         self.todo.push_back(Todo::Seals(seals::Event::Executed { header }));
+        if self.lanes.waits() {
+            let prefixes = executed.record.prefixes.clone();
+            self.todo.push_back(Todo::Lanes(lane::Event::Ordered { prefixes }));
+        }
         self.keystore = executed.keystore.clone();
         if self.pool.usage().0 > 0 {
             let prefixes = executed.record.prefixes.clone();

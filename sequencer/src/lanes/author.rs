@@ -95,8 +95,7 @@ impl Lanes {
                 give_receipt(turn, self.config.chain_id, position, first_index, &waiter);
             }
             Some(Where::Queued) if own.waiters < SUBMISSION_QUEUE_MAX => {
-                let at = own.queue.front().map(|front| serial.saturating_sub(front.serial));
-                let at = at.and_then(|at| usize::try_from(at).ok());
+                let at = own.queue.binary_search_by_key(&serial, |waiting| waiting.serial).ok();
                 if let Some(submission) = at.and_then(|at| own.queue.get_mut(at)) {
                     submission.waiters.push(waiter);
                     own.waiters = own.waiters.saturating_add(1);

@@ -111,6 +111,11 @@ pub enum Event {
         /// New tips.
         tips: Vec<LaneTip>,
     },
+    /// Transactions that a slot ordered. To be told before the slot's [`Event::Executed`], which may seal what waits.
+    Ordered {
+        /// The first 16 bytes of their ids.
+        prefixes: Vec<[u8; 16]>,
+    },
     /// A height was executed: terms of all lanes after it.
     Executed {
         /// Terms.

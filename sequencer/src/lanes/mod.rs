@@ -14,6 +14,7 @@
 //! | file | does |
 //! |---|---|
 //! | `author`, `own` | queue, seal, receipts of the own lane |
+//! | `ordered` | what leaves the queue because another lane got it ordered |
 //! | `peers` | acknowledgements of own batches, certificates made of them, resending |
 //! | `acker` | the one acknowledgement per place for other lanes |
 //! | `certificates` | newest certificate per lane, the header chain under it |
@@ -33,6 +34,7 @@ mod certificates;
 mod event;
 mod held;
 mod lane;
+mod ordered;
 mod own;
 mod peers;
 mod places;
@@ -161,6 +163,7 @@ impl Lanes {
                 }
             }
             Event::Decided { tips } => self.on_decided(&mut turn, &tips),
+            Event::Ordered { prefixes } => self.on_ordered(&mut turn, &prefixes),
             Event::Executed { terms } => self.on_executed(&mut turn, &terms),
             Event::Want { entry, from } => self.want(&mut turn, &entry, from),
             Event::ShareTips { to } => self.share_tips(&mut turn, &to),

@@ -13,6 +13,7 @@ use rota_types::{
     ids_tree,
 };
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Where an own batch was found.
@@ -31,6 +32,13 @@ pub(crate) struct Waiter {
     pub(crate) first: u32,
     pub(crate) count: u32,
     pub(crate) root: Hash,
+}
+
+impl Waiter {
+    /// Indices in the submission.
+    pub(crate) const fn range(&self) -> Range<u32> {
+        self.first..self.first.saturating_add(self.count)
+    }
 }
 
 /// A submission that waits for the next batch.
@@ -70,6 +78,7 @@ pub(crate) struct Own {
     /// Own stored batches that do not join the tip yet.
     pub(crate) spare: BTreeMap<u64, (Arc<Batch>, Kept)>,
     /// Newest certificate not sent yet, and when it goes alone.
+    /// Ascending by serial.
     pub(crate) certificate: Option<(Bytes, TimestampMs)>,
     pub(crate) queue: VecDeque<Submission>,
     pub(crate) queue_bytes: u64,

@@ -57,7 +57,10 @@ impl Places {
     }
 
     fn key(&self, id: &TxId) -> u128 {
-        let prefix = id.0.first_chunk::<16>().copied().unwrap_or_default();
+        self.key_of(id.0.first_chunk::<16>().copied().unwrap_or_default())
+    }
+
+    const fn key_of(&self, prefix: [u8; 16]) -> u128 {
         u128::from_le_bytes(prefix) ^ self.salt
     }
 
@@ -120,6 +123,29 @@ impl Places {
 
     pub(crate) fn place(&self, serial: u64) -> Option<Where> {
         self.submissions.get(&serial).copied()
+    }
+
+    /// Submission and index of a transaction that waits for the next batch, by the first bytes of its id.
+    pub(crate) fn queued(&self, prefix: [u8; 16]) -> Option<(u64, u32)> {
+        let (serial, index) = self.ids.get(&self.key_of(prefix)).copied()?;
+        matches!(self.place(serial), Some(Where::Queued)).then_some((serial, index))
+    }
+
+    /// Puts a part of a queued submission in its place; with none left it is forgotten.
+    pub(crate) fn replace(
+        &mut self,
+        serial: u64,
+        list: &TransactionList,
+        left: Option<&TransactionList>,
+    ) {
+        self.undo(list, list.len(), serial);
+        let Some(left) = left else {
+            self.submissions.remove(&serial);
+            return;
+        };
+        for (offset, id) in (0u32..).zip(left.ids()) {
+            self.ids.entry(self.key(&id)).or_insert((serial, offset));
+        }
     }
 
     /// Notes the batch of a submission.

@@ -13,4 +13,5 @@ mod gossip;
 mod happy;
 mod model;
 mod net;
+mod ordered;
 mod view;

@@ -409,6 +409,7 @@ impl Net {
     /// Decides what node `by` would propose, for everyone who is up.
     pub(crate) fn decide(&mut self, by: usize) {
         self.verify_now(by);
+        let before = self.decided.clone();
         let mut tips = Vec::new();
         for terms in &self.terms {
             let lane = &terms.tip.position.lane;
@@ -424,12 +425,24 @@ impl Net {
             .iter()
             .map(|t| LaneTerms { tip: self.decided[&t.tip.position.lane], ..*t })
             .collect();
+        let prefixes = self.ordered_since(by, &before);
         for i in 0..self.nodes.len() {
             if self.nodes[i].up {
                 self.step(i, Event::Decided { tips: tips.clone() });
+                self.step(i, Event::Ordered { prefixes: prefixes.clone() });
                 self.step(i, Event::Executed { terms: terms.clone() });
             }
         }
+    }
+
+    /// Ids of what was decided after these tips, as far as node `by` holds it.
+    fn ordered_since(&self, by: usize, before: &BTreeMap<ValidatorKey, LaneTip>) -> Vec<[u8; 16]> {
+        let new = |batch: &&Arc<Batch>| {
+            let LanePosition { lane, seq, .. } = batch.position();
+            seq > before[&lane].position.seq && seq <= self.decided[&lane].position.seq
+        };
+        let ids = self.nodes[by].ledger.iter().filter(new).flat_map(|batch| batch.body().ids());
+        ids.map(|id| *id.0.first_chunk().unwrap()).collect()
     }
 
     /// Highest certified place of a lane at a node, after verifying.
