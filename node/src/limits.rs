@@ -86,6 +86,9 @@ const _: () = assert!(LOG_BUFFER_BYTES > LOG_DIRECT_BYTES);
 pub const PENDING_CHECKS_MAX: usize = 64;
 /// After how long a missing body, certificate or header is asked for again, elsewhere.
 pub const FETCH_RETRY_MS: u64 = 250;
+/// Bodies asked for at once for the decided slot, and as many for the own lane: up to 32 MiB on their way, and more wait
+/// for their turn.
+pub const WANTS_IN_FLIGHT_MAX: usize = 64;
 /// Evidence kept for the next own proposal; one per culprit and kind, and more come again.
 pub const EVIDENCE_KEPT_MAX: usize = 256;
 /// Heights between checkpoints of the state: bounds what a start executes again.
@@ -104,12 +107,12 @@ pub const CORE_IDLE_MS_MAX: u64 = 500;
 pub const EXECUTE_QUEUE_MAX: usize = 8;
 /// Batches waiting to be parsed and hashed; above it they are dropped and sent again by their author.
 pub const VERIFY_QUEUE_MAX: usize = 64;
-/// Requests of peers answered at once; above it they are declined.
-pub const SERVE_MAX: usize = 8;
-/// Submissions with keystore operations that are verified or wait for it; above it they are refused with a time.
 /// Peers that are gone and whose numbers are remembered: one that comes back finds its budgets as it left them. Beyond
 /// it the one gone longest is forgotten.
 pub const GONE_PEERS_MAX: usize = rota_sequencer::limits::SERVE_PEERS_MAX;
+/// Requests of peers answered at once; above it they are declined.
+pub const SERVE_MAX: usize = 8;
+/// Submissions with keystore operations that are verified or wait for it; above it they are refused with a time.
 pub const ADMISSIONS_WAITING_MAX: usize = 32;
 /// Such submissions verified at once, each on a thread of its own: the core and the runtime keep theirs.
 pub const ADMISSIONS_AT_ONCE_MAX: usize = 2;
@@ -139,3 +142,4 @@ pub const UNSEALED_LOOK_BACK: u64 = 1024;
 pub const UNDECIDED_KEPT_MAX: usize = 1 << 14;
 
 const _: () = assert!(APPLY_AHEAD_SLOTS_MAX < EXECUTE_QUEUE_MAX as u64);
+const _: () = assert!(rota_sequencer::limits::CATCHUP_BODIES_MAX >= 2 * WANTS_IN_FLIGHT_MAX);

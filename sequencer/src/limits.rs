@@ -42,7 +42,7 @@ pub const RESEND_MS_MAX: u64 = 8_000;
 /// Shortest time between two statements about one lane in milliseconds, each of which may cost its author a
 /// window of batches.
 pub const STATEMENT_GAP_MS_MIN: u64 = 500;
-/// How often a missing header or an own batch is asked for again, in milliseconds.
+/// How often a missing header is asked for again, in milliseconds.
 pub const ASK_GAP_MS: u64 = 500;
 /// Shortest time between two answers to one validator's tips in milliseconds: each may cost a certificate
 /// per lane.
@@ -143,8 +143,8 @@ pub const CATCHUP_RETRY_MS: u64 = 100;
 pub const CATCHUP_REST_MS: u64 = 500;
 /// Most strikes of a peer: it is asked again after 8 seconds at the latest.
 pub const CATCHUP_STRIKES_MAX: u32 = 16;
-/// Bodies wanted at once: two full slots of 128 lanes at 8 batches each.
-pub const CATCHUP_BODIES_MAX: usize = 2_048;
+/// Bodies wanted at once; who wants more waits for these. With every event all of them may be looked through.
+pub const CATCHUP_BODIES_MAX: usize = 256;
 /// Holders remembered per body.
 pub const CATCHUP_HOLDERS_MAX: usize = 16;
 /// What a peer may be sent per millisecond: 32 MB/s, more than a slot's bytes per slot.

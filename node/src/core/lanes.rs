@@ -1,5 +1,6 @@
 //! The core's side of the lanes: batches, acknowledgements, certificates.
 
+use super::wants::Purpose;
 use super::{Core, Effect, FrameClass, Notice, Todo};
 use bytes::Bytes;
 use rota_sequencer::Batch;
@@ -22,6 +23,10 @@ impl Core {
     }
 
     pub(super) fn on_batch(&mut self, from: ValidatorKey, batch: Arc<Batch>) {
+        let digest = batch.digest();
+        if self.wants.arrived(&digest) {
+            self.stop_asking(digest);
+        }
         if let Some(assembly) = self.assembly.as_mut()
             && assembly.insert(Arc::clone(&batch))
         {
@@ -101,7 +106,15 @@ impl Core {
                 self.out.push(Effect::Refuse { token, refusal, retry_ms });
             }
             E::Certified { position, .. } => self.notice(Notice::Certified { position }),
-            E::Fetch { digest, holders } => self.want(digest, &holders),
+            E::Fetch { digest } => {
+                self.wants.want(Purpose::OwnLane, digest);
+                self.ask_for_bodies();
+            }
+            E::Unneeded { digest } => {
+                if self.wants.cancel(Purpose::OwnLane, &digest) {
+                    self.stop_asking(digest);
+                }
+            }
             E::Evidence(evidence) => self.add_evidence(*evidence),
             E::Penalise { validator, offence } => self.penalise(validator, offence.to_string()),
             E::SignRefused { .. } => self.notice(Notice::GuardRefused),

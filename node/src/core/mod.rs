@@ -22,6 +22,9 @@ mod lanes;
 mod rejoin;
 mod slots;
 mod sync;
+#[cfg(test)]
+mod tests;
+mod wants;
 
 pub use event::{AskProtocol, Bundle, Effect, FrameClass, Input, Notice};
 pub use gate::SigningGate;
@@ -51,6 +54,7 @@ use rota_types::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use wants::Wants;
 
 /// What a restart gives back.
 pub struct Restored {
@@ -109,6 +113,8 @@ pub struct Core {
     desk: SlotDesk,
     seals: Seals,
     catchup: CatchUp,
+    /// Bodies that are asked for.
+    wants: Wants,
     /// The key that lost its guard, and how far the lines for it are.
     rejoin: Option<(ValidatorKey, Rejoin)>,
     /// The operation that opens the own lane again, while it waits for one.
@@ -181,6 +187,7 @@ impl Core {
             desk: SlotDesk::new(&genesis, validators.clone()),
             seals: Seals::new(genesis.chain_id, validators.clone(), restored.sealed),
             catchup: catch_up(&genesis, &validators, me, &restored),
+            wants: Wants::default(),
             rejoin: restored
                 .rejoin
                 .map(|seed| (seed.key, rejoin::rejoin(&genesis, &validators, seed))),

@@ -1,5 +1,6 @@
 //! From a decision to a sealed header: gather bodies, record, execute, seal.
 
+use super::wants::Purpose;
 use super::{Core, Effect, FrameClass, Notice, Todo};
 use crate::limits::STORED_DIGESTS_MAX;
 use bytes::Bytes;
@@ -36,19 +37,30 @@ impl Core {
     /// Goes on with the decided slot: asks for missing bodies, or records and executes it.
     pub(super) fn assemble(&mut self) {
         let Some(mut assembly) = self.assembly.take() else { return };
-        for batch in self.synced.values() {
-            assembly.insert(Arc::clone(batch));
-        }
-        match assembly.progress(&self.lanes) {
-            Ok(Progress::Complete(decided)) => self.record_decided(*decided),
-            Ok(Progress::Missing(missing)) => {
-                self.assembly = Some(assembly);
-                for body in missing {
-                    self.want(body.digest, &body.holders);
+        self.synced.retain(|_, batch| !assembly.insert(Arc::clone(batch)));
+        loop {
+            match assembly.progress(&self.lanes) {
+                Ok(Progress::Complete(decided)) => return self.record_decided(*decided),
+                Ok(Progress::Missing(missing)) => {
+                    let mut further = false;
+                    for body in missing {
+                        match self.synced.remove(&body.digest) {
+                            // A body that is here already leads on to its parent.
+                            Some(batch) => further |= assembly.insert(batch),
+                            None => self.wants.want(Purpose::Slot, body.digest),
+                        }
+                    }
+                    if !further {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    return self.fatal(format!("the decided slot contradicts the ledger: {error}"));
                 }
             }
-            Err(error) => self.fatal(format!("the decided slot contradicts the ledger: {error}")),
         }
+        self.assembly = Some(assembly);
+        self.ask_for_bodies();
     }
 
     /// The one road of every decided slot, decided here or caught up: ledger, lanes, execution, next height.
@@ -74,9 +86,8 @@ impl Core {
         self.decided = proposal.height;
         self.decided_slot = proposal.slot;
         self.synced.clear();
-        for batch in decided.lanes.iter().flatten() {
-            let digest = batch.digest();
-            self.todo.push_back(Todo::Catchup(catchup::Event::Have { digest }));
+        for digest in self.wants.cancel_all(Purpose::Slot) {
+            self.stop_asking(digest);
         }
         self.raise_floors(&tips);
         self.notice(Notice::Ordered {
@@ -108,6 +119,10 @@ impl Core {
         self.evidence.retain(|item| order.accepts(item, &self.validators));
         let terms = self.order.terms();
         self.tell_rejoin(rejoin::Event::Executed { height, terms: terms.clone() });
+        if self.lanes.waits() {
+            let prefixes = executed.record.prefixes.clone();
+            self.todo.push_back(Todo::Lanes(lane::Event::Ordered { prefixes }));
+        }
         self.todo.push_back(Todo::Lanes(lane::Event::Executed { terms }));
         self.todo.push_back(Todo::Driver(rota_consensus::Event::Executed {
             height,
@@ -115,10 +130,6 @@ impl Core {
         }));
         let header = Box::new(executed.header.clone());
         self.todo.push_back(Todo::Seals(seals::Event::Executed { header }));
-        if self.lanes.waits() {
-            let prefixes = executed.record.prefixes.clone();
-            self.todo.push_back(Todo::Lanes(lane::Event::Ordered { prefixes }));
-        }
         self.keystore = executed.keystore.clone();
         if self.pool.usage().0 > 0 {
             let prefixes = executed.record.prefixes.clone();

@@ -1,9 +1,11 @@
 //! The core's side of catch-up: verified slots take the same road as decisions of the own driver.
 
+use super::wants::Purpose;
 use super::{AskProtocol, Core, Effect, Notice, Todo};
 use crate::limits::{APPLIED_SLOTS_MAX, APPLY_AHEAD_SLOTS_MAX};
 use bytes::Bytes;
 use rota_sequencer::Batch;
+use rota_sequencer::LaneView as _;
 use rota_sequencer::catchup::{self, Protocol};
 use rota_sequencer::execution::DecidedSlot;
 use rota_sequencer::rejoin;
@@ -43,12 +45,23 @@ impl Core {
         self.todo.push_back(Todo::Catchup(event));
     }
 
-    /// Asks for a body of a decided or certified batch.
-    pub(super) fn want(&mut self, digest: Hash, holders: &[ValidatorKey]) {
-        self.out.push(Effect::LoadBatch { digest });
-        let holders =
-            holders.iter().filter_map(|key| self.validator_peers.get(key).copied()).collect();
-        self.todo.push_back(Todo::Catchup(catchup::Event::Want { digest, holders }));
+    /// Asks the own ledger and the peers for the bodies whose turn it is.
+    pub(super) fn ask_for_bodies(&mut self) {
+        while let Some((purpose, digest)) = self.wants.next() {
+            self.out.push(Effect::LoadBatch { digest });
+            let peer_of = |key: &ValidatorKey| self.validator_peers.get(key).copied();
+            let holders = match purpose {
+                Purpose::Slot => self.lanes.holders(&digest).iter().filter_map(peer_of).collect(),
+                Purpose::OwnLane => self.validator_peers.values().copied().collect(),
+            };
+            self.todo.push_back(Todo::Catchup(catchup::Event::Want { digest, holders }));
+        }
+    }
+
+    /// A body is here, or no longer needed, and had been asked for: its place is free.
+    pub(super) fn stop_asking(&mut self, digest: Hash) {
+        self.todo.push_back(Todo::Catchup(catchup::Event::Have { digest }));
+        self.ask_for_bodies();
     }
 
     pub(super) fn catch_up(&mut self, now: TimestampMs, event: catchup::Event) {

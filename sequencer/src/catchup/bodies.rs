@@ -20,7 +20,7 @@ pub(super) struct Bodies {
 }
 
 impl Bodies {
-    /// Wants a body; beyond [`CATCHUP_BODIES_MAX`] it is dropped, and wanted again when others are here.
+    /// Wants a body; beyond [`CATCHUP_BODIES_MAX`] it is dropped, so who wants them wants no more at once.
     pub(super) fn want(&mut self, digest: Hash, holders: impl Iterator<Item = u64>) {
         if self.wanted.len() < CATCHUP_BODIES_MAX || self.wanted.contains_key(&digest) {
             let wanted = self.wanted.entry(digest).or_default();

@@ -8,8 +8,9 @@ use super::state::OrderState;
 use crate::batch::Batch;
 use crate::error::ExecutionError;
 use crate::lane_view::LaneView;
+use crate::order::count;
 use rota_types::{BatchHeader, CommitCertificate, CutEntry, Hash, SlotProposal, ValidatorKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Decided tips of all lanes: where the next slot's batches begin.
@@ -53,7 +54,7 @@ pub struct Missing {
 /// How far the gathering is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Bodies to fetch; more may follow when these are here.
+    /// Bodies to fetch that were not named before; more may follow when these are here.
     Missing(Vec<Missing>),
     /// All are here.
     Complete(Box<DecidedSlot>),
@@ -65,6 +66,8 @@ struct Walk {
     tip: CutEntry,
     /// Digests newest first; the last one's header may be unknown.
     links: Vec<Hash>,
+    /// Whether the lanes were asked for the body of the last link.
+    looked_up: bool,
     done: bool,
 }
 
@@ -75,6 +78,8 @@ pub struct Assembly {
     certificate: CommitCertificate,
     walks: Vec<Walk>,
     bodies: BTreeMap<Hash, Arc<Batch>>,
+    /// Links whose body is not here.
+    absent: BTreeSet<Hash>,
 }
 
 impl Assembly {
@@ -94,82 +99,75 @@ impl Assembly {
                 .get(&lane)
                 .filter(|tip| tip.position.seq < entry.position.seq)
                 .ok_or(ExecutionError::Fork { lane })?;
-            walks.push(Walk { tip: tip.clone(), links: vec![entry.header_digest], done: false });
+            let links = vec![entry.header_digest];
+            walks.push(Walk { tip: tip.clone(), links, looked_up: false, done: false });
         }
-        Ok(Self { proposal, certificate, walks, bodies: BTreeMap::new() })
+        let absent = proposal.cut.iter().map(|entry| entry.header_digest).collect();
+        Ok(Self { proposal, certificate, walks, bodies: BTreeMap::new(), absent })
     }
 
-    /// Takes a body that was fetched; `false` if it is not part of this slot as far as known.
+    /// Takes a body that was fetched; `false` if it is not part of this slot as far as known, or here already.
     pub fn insert(&mut self, batch: Arc<Batch>) -> bool {
         let digest = batch.digest();
-        let wanted = self.walks.iter().any(|walk| walk.links.contains(&digest));
+        let wanted = self.absent.remove(&digest);
         if wanted {
             self.bodies.insert(digest, batch);
         }
         wanted
     }
 
-    /// Takes what the lanes hold and says what is missing.
+    /// Takes what the lanes hold and says what is missing. Each body is looked up and named once, so that the calls for
+    /// a slot together cost what it has batches.
     ///
     /// # Errors
     /// [`ExecutionError::Fork`] when the decided batches do not lead down to the decided tip: more than a third of
     /// the validators certified two branches.
     pub fn progress(&mut self, lanes: &dyn LaneView) -> Result<Progress, ExecutionError> {
         let mut missing = Vec::new();
+        let (bodies, absent) = (&mut self.bodies, &mut self.absent);
         for (walk, entry) in self.walks.iter_mut().zip(&self.proposal.cut) {
-            extend(walk, entry, &mut self.bodies, lanes)?;
-            let absent = walk.links.iter().filter(|digest| !self.bodies.contains_key(digest));
-            missing.extend(
-                absent.map(|digest| Missing { digest: *digest, holders: lanes.holders(digest) }),
-            );
+            while !walk.done {
+                let Some(digest) = walk.links.last().copied() else { break };
+                if !std::mem::replace(&mut walk.looked_up, true) && absent.contains(&digest) {
+                    if let Some(batch) = lanes.batch(&digest) {
+                        absent.remove(&digest);
+                        bodies.insert(digest, batch);
+                    } else {
+                        missing.push(Missing { digest, holders: lanes.holders(&digest) });
+                    }
+                }
+                let known = bodies.get(&digest).map(|batch| batch.header());
+                let header = known.or_else(|| lanes.header(&digest).map(|signed| &signed.header));
+                let Some(header) = header else { break };
+                let behind = count(walk.links.len()).saturating_sub(1);
+                match next_link(header, entry, &walk.tip, behind)? {
+                    Some(parent) => {
+                        absent.insert(parent);
+                        walk.links.push(parent);
+                        walk.looked_up = false;
+                    }
+                    None => walk.done = true,
+                }
+            }
         }
-        if !missing.is_empty() {
-            return Ok(Progress::Missing(missing));
-        }
+        let complete = self.absent.is_empty() && self.walks.iter().all(|walk| walk.done);
+        Ok(if complete {
+            Progress::Complete(Box::new(self.slot()))
+        } else {
+            Progress::Missing(missing)
+        })
+    }
+
+    fn slot(&self) -> DecidedSlot {
         let run = |walk: &Walk| {
             walk.links.iter().rev().filter_map(|digest| self.bodies.get(digest).cloned()).collect()
         };
-        Ok(Progress::Complete(Box::new(DecidedSlot {
+        DecidedSlot {
             proposal: self.proposal.clone(),
             certificate: self.certificate.clone(),
             lanes: self.walks.iter().map(run).collect(),
-        })))
-    }
-}
-
-/// Follows parents as far as headers are known.
-fn extend(
-    walk: &mut Walk,
-    entry: &CutEntry,
-    bodies: &mut BTreeMap<Hash, Arc<Batch>>,
-    lanes: &dyn LaneView,
-) -> Result<(), ExecutionError> {
-    for digest in &walk.links {
-        if !bodies.contains_key(digest)
-            && let Some(batch) = lanes.batch(digest)
-        {
-            bodies.insert(*digest, batch);
         }
     }
-    while !walk.done {
-        let Some(digest) = walk.links.last().copied() else { return Ok(()) };
-        if !bodies.contains_key(&digest)
-            && let Some(batch) = lanes.batch(&digest)
-        {
-            bodies.insert(digest, batch);
-        }
-        let known = bodies.get(&digest).map(|batch| batch.header());
-        let Some(header) = known.or_else(|| lanes.header(&digest).map(|signed| &signed.header))
-        else {
-            return Ok(());
-        };
-        let behind = u64::try_from(walk.links.len()).unwrap_or(u64::MAX).saturating_sub(1);
-        match next_link(header, entry, &walk.tip, behind)? {
-            Some(parent) => walk.links.push(parent),
-            None => walk.done = true,
-        }
-    }
-    Ok(())
 }
 
 /// The parent to follow from the header `behind` places before the cut entry, or `None` at the decided tip.

@@ -9,14 +9,14 @@ use super::{Lanes, Turn};
 use crate::batch::Batch;
 use crate::lane_view::LaneTip;
 use crate::limits::{
-    ASK_GAP_MS, SEAL_GAP_MS_MIN, SEAL_WAIT_MS_MIN, SEAL_WAIT_MS_PER_VALIDATOR,
-    SUBMISSION_QUEUE_MAX, SUBMISSION_RETRY_MS,
+    SEAL_GAP_MS_MIN, SEAL_WAIT_MS_MIN, SEAL_WAIT_MS_PER_VALIDATOR, SUBMISSION_QUEUE_MAX,
+    SUBMISSION_RETRY_MS,
 };
 use rota_types::limits::{BATCH_BODY_BYTES_MAX, BATCH_TXS_MAX};
 use rota_types::receipt::SignedReceipt;
 use rota_types::{
     BatchHeader, Hash, Incarnation, LanePosition, Mark, MarkPlace, Receipt, Refusal, RefusalCode,
-    Seq, SignedBatchHeader, TimestampMs, TransactionList, ValidatorKey, ids_tree,
+    Seq, SignedBatchHeader, TimestampMs, TransactionList, ids_tree,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -245,19 +245,11 @@ impl Lanes {
         }
     }
 
-    /// Sends the waiting certificate and asks for missing own batches, when due.
+    /// Sends the waiting certificate, when due.
     pub(crate) fn run_own(&mut self, turn: &mut Turn<'_>) {
         let due = self.own.as_ref().and_then(|own| own.certificate.as_ref());
         if due.is_some_and(|(_, due)| *due <= turn.now) {
             self.flush_certificate(turn);
-        }
-        let Some(own) = self.own.as_mut().filter(|own| !own.missing.is_empty()) else { return };
-        if own.ask_at <= turn.now {
-            own.ask_at = turn.now.plus(ASK_GAP_MS);
-            let holders: Vec<ValidatorKey> = self.peers.keys().copied().collect();
-            for digest in own.missing.values() {
-                turn.out.push(Effect::Fetch { digest: *digest, holders: holders.clone() });
-            }
         }
     }
 }

@@ -235,12 +235,16 @@ pub enum Effect {
         /// Digest of the header there.
         digest: Hash,
     },
-    /// Get a batch by its digest from one of these and give it back as [`Event::Batch`].
+    /// Get a batch of the own lane by its digest from any validator and give it back as [`Event::Batch`]. Said once:
+    /// whoever gets it goes on trying.
     Fetch {
         /// Digest of its header.
         digest: Hash,
-        /// Who may hold it.
-        holders: Vec<ValidatorKey>,
+    },
+    /// What [`Effect::Fetch`] asked for is no longer needed.
+    Unneeded {
+        /// Digest of its header.
+        digest: Hash,
     },
     /// Proof of a fault, for the next proposal.
     Evidence(Box<Evidence>),

@@ -72,14 +72,13 @@ pub(crate) struct Own {
     pub(crate) open: BTreeMap<u64, OpenBatch>,
     pub(crate) certified: u64,
     pub(crate) places: Places,
-    /// Marked batches that the ledger does not hold, and when to ask for them again.
+    /// Marked batches that the ledger does not hold.
     pub(crate) missing: BTreeMap<u64, Hash>,
-    pub(crate) ask_at: TimestampMs,
     /// Own stored batches that do not join the tip yet.
     pub(crate) spare: BTreeMap<u64, (Arc<Batch>, Kept)>,
     /// Newest certificate not sent yet, and when it goes alone.
-    /// Ascending by serial.
     pub(crate) certificate: Option<(Bytes, TimestampMs)>,
+    /// Ascending by serial.
     pub(crate) queue: VecDeque<Submission>,
     pub(crate) queue_bytes: u64,
     pub(crate) queue_txs: usize,
@@ -99,7 +98,6 @@ impl Own {
             certified: 0,
             places: Places::new(salt),
             missing: BTreeMap::new(),
-            ask_at: TimestampMs(0),
             spare: BTreeMap::new(),
             certificate: None,
             queue: VecDeque::new(),
@@ -117,14 +115,20 @@ impl Own {
         Some(Halt::AwaitsIncarnation(closed.next()))
     }
 
+    /// Stops looking for missing batches up to `seq`.
+    pub(crate) fn no_longer_missing(&mut self, turn: &mut Turn<'_>, seq: u64) {
+        let left = self.missing.split_off(&seq.saturating_add(1));
+        for digest in std::mem::replace(&mut self.missing, left).into_values() {
+            turn.out.push(Effect::Unneeded { digest });
+        }
+    }
+
     pub(crate) const fn room(&self) -> u64 {
         SUBMISSION_QUEUE_BYTES_MAX.saturating_sub(self.queue_bytes)
     }
 
     pub(crate) fn deadline(&self) -> Option<TimestampMs> {
-        let certificate = self.certificate.as_ref().map(|(_, due)| *due);
-        let ask = (!self.missing.is_empty()).then_some(self.ask_at);
-        certificate.into_iter().chain(ask).min()
+        self.certificate.as_ref().map(|(_, due)| *due)
     }
 
     pub(crate) fn note_certification_ms(&mut self, ms: u64) {

@@ -1,7 +1,7 @@
 //! Restart, decided heights, executed heights: what moves the lower end of every lane.
 
 use super::certificates::Source;
-use super::event::{Halt, LaneTerms, Recovered};
+use super::event::{Effect, Halt, LaneTerms, Recovered};
 use super::held::Entry;
 use super::lane::Lane;
 use super::own::Kept;
@@ -103,6 +103,9 @@ impl Lanes {
         if let (Some(seq), None) = (first, self.halt()) {
             self.halt_own(turn, Halt::MissingOwnBatch(Seq(seq)));
         }
+        for digest in self.own.iter().flat_map(|own| own.missing.values()) {
+            turn.out.push(Effect::Fetch { digest: *digest });
+        }
     }
 
     /// Joins own stored batches to the own lane, in order. Each passes the guard again, which knows it.
@@ -119,7 +122,7 @@ impl Lanes {
             let place = MarkPlace::OwnBatch { incarnation, seq };
             let mark = Mark { place, digest: batch.digest() };
             if turn.gate.sign(mark).is_none() {
-                turn.out.push(super::Effect::SignRefused { mark });
+                turn.out.push(Effect::SignRefused { mark });
                 return self.halt_own(turn, Halt::GuardRefused(seq));
             }
             let place = super::places::Where::Sealed { seq: seq.0, first_index: 0 };
@@ -185,7 +188,7 @@ impl Lanes {
         let decided = lane.decided;
         let seq = decided.position.seq.0;
         own.certified = own.certified.max(seq);
-        own.missing = own.missing.split_off(&seq.saturating_add(1));
+        own.no_longer_missing(turn, seq);
         own.spare = own.spare.split_off(&own.last_seq().max(seq).saturating_add(1));
         let known = own.open.get(&seq).map(|open| open.digest);
         if seq > own.last_seq() {
@@ -231,7 +234,7 @@ impl Lanes {
             own.open = own.open.split_off(&seq.saturating_add(1));
             if ended {
                 own.open.clear();
-                own.missing.clear();
+                own.no_longer_missing(turn, u64::MAX);
                 own.spare.clear();
                 own.certificate = None;
                 own.halt = own.closure(terms.incarnation);

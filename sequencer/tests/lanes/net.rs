@@ -329,7 +329,7 @@ impl Net {
                 node.evidence.push(*evidence);
             }
             Effect::Penalise { validator, offence } => node.penalties.push((validator, offence)),
-            Effect::Fetch { digest, .. } => node.fetches.push(digest),
+            Effect::Fetch { digest } => node.fetches.push(digest),
             Effect::Halted(halt) => node.halts.push(halt),
             Effect::KeyUsedElsewhere(_) => node.key_misused = true,
             _ => {}
