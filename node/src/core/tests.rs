@@ -162,8 +162,9 @@ impl Scene {
     /// Peers that have nothing, and time in which all is asked for again and again.
     fn wait_in_vain(&mut self) -> usize {
         let mut asked = 0;
-        for (peer, signer) in (1..).zip(&self.signers[1..4].to_vec()) {
-            let validator = Some(signer.public_key());
+        let keys: Vec<_> = self.signers[1..4].iter().map(Ed25519Signer::public_key).collect();
+        for (peer, key) in (1..).zip(keys) {
+            let validator = Some(key);
             asked += self.step(Input::PeerUp { peer, validator });
         }
         for _ in 0..40 {

@@ -44,7 +44,7 @@ impl Lanes {
         });
         let tip = own.tip.unwrap_or(lane.decided);
         let header = next_header(&tip, lane.incarnation, bytes, txs);
-        lane.within_lead(self.config.lane_lead_max, &header)
+        lane.own_within_lead(self.config.lane_lead_max, &header)
     }
 
     pub(crate) fn on_submit(&mut self, turn: &mut Turn<'_>, origin: Origin, list: TransactionList) {
@@ -144,7 +144,7 @@ impl Lanes {
             let count =
                 txs.saturating_add(u64::try_from(submission.list.len()).unwrap_or(u64::MAX));
             let header = next_header(tip, lane.incarnation, more, count);
-            let fits = lane.within_lead(self.config.lane_lead_max, &header);
+            let fits = lane.own_within_lead(self.config.lane_lead_max, &header);
             if taken > 0 && (more > body || count > most || !fits) {
                 break;
             }

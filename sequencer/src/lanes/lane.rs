@@ -74,10 +74,19 @@ impl Lane {
         }
     }
 
-    /// Whether a batch with this header may be acknowledged (and by its author sealed) so far ahead of the
-    /// decided tip; the first undecided one always may.
+    /// Whether a batch with this header may be acknowledged so far ahead of the decided tip.
     pub(crate) fn within_lead(&self, lane_lead_max: u64, header: &BatchHeader) -> bool {
-        let tip = &self.decided;
+        self.within_lead_of(&self.decided, lane_lead_max, header)
+    }
+
+    /// Whether its author may seal such a batch: a decided slot makes room when it is executed here, for only then is
+    /// it known what of the queue it ordered.
+    pub(crate) fn own_within_lead(&self, lane_lead_max: u64, header: &BatchHeader) -> bool {
+        self.within_lead_of(&self.executed, lane_lead_max, header)
+    }
+
+    /// The first one after the tip always may.
+    fn within_lead_of(&self, tip: &LaneTip, lane_lead_max: u64, header: &BatchHeader) -> bool {
         let ahead = header.position.seq.0.saturating_sub(tip.position.seq.0);
         let bytes = header.cumulative_bytes.saturating_sub(tip.cumulative_bytes);
         let txs = header.cumulative_txs.saturating_sub(tip.cumulative_txs);
