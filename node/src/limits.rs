@@ -128,6 +128,8 @@ pub const PARSED_SLOTS_MAX: usize = 4;
 pub const LIVE_AGE_MS_MAX: u64 = 10_000;
 /// Slots looked through for one page of a rollup's transactions.
 pub const PAGE_SLOTS_MAX: u64 = 100;
+/// Sealed heights above one without a seal here, before that one counts as covered by them.
+pub const SEALED_ABOVE_MAX: usize = 1024;
 /// Newest heights that pruning never touches.
 pub const KEPT_HEIGHTS_MIN: u64 = 128;
 /// Batches remembered as stored and undecided; above it they are forgotten and the ledger finds what it holds.

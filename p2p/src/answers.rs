@@ -1,9 +1,10 @@
 //! Bytes of the answers that are being made or read, of all peers together and of each.
 //!
 //! An answer stays in memory until its reader has taken it, and a reader may take none of it for
-//! [`limits::REQUEST_TIMEOUT`]. So room for it is taken before the application is asked, and held
-//! by the name of the peer: a new connection does not bring new room. Without room the peer is
-//! told to come back, and asks another. Strangers have half of the room; validators may use all.
+//! [`limits::ANSWER_PIECE_TIMEOUT`]. So room for it is taken before the application is asked, and
+//! held by the name of who asked: a new connection brings no new room, nor does a new peer id to a
+//! validator. Without room the peer is told to come back, and asks another. Strangers have half of
+//! the room; a validator may use all, but beyond half of it one answer at a time.
 
 use std::{
     collections::BTreeMap,
@@ -16,12 +17,19 @@ use crate::{Identity, RequestProtocol, limits};
 
 #[derive(Debug, Default)]
 struct Held {
-    /// Bytes held for all peers.
+    /// Bytes held for all.
     all: usize,
     /// Of these, bytes held for peers without an identity.
     strangers: usize,
-    /// By peer; who holds nothing has no entry.
-    peers: BTreeMap<PeerId, usize>,
+    /// Who holds nothing has no entry.
+    holders: BTreeMap<Holder, usize>,
+}
+
+/// In whose name room is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Holder {
+    Validator(Identity),
+    Stranger(PeerId),
 }
 
 /// See the module.
@@ -32,9 +40,8 @@ pub(crate) struct Answers(Mutex<Held>);
 #[derive(Debug)]
 pub(crate) struct Room {
     answers: Arc<Answers>,
-    peer: PeerId,
+    holder: Holder,
     protocol: RequestProtocol,
-    stranger: bool,
     bytes: usize,
 }
 
@@ -54,8 +61,8 @@ impl Answers {
         identity: Option<Identity>,
         protocol: RequestProtocol,
     ) -> Option<Room> {
-        let (answers, stranger) = (Arc::clone(self), identity.is_none());
-        let mut room = Room { answers, peer, protocol, stranger, bytes: 0 };
+        let holder = identity.map_or(Holder::Stranger(peer), Holder::Validator);
+        let mut room = Room { answers: Arc::clone(self), holder, protocol, bytes: 0 };
         room.fit(reserve(protocol)).then_some(room)
     }
 
@@ -70,30 +77,34 @@ impl Held {
             RequestProtocol::Status => limits::ANSWERS_STATUS_BYTES,
             RequestProtocol::Slots | RequestProtocol::Batches => 0,
         };
-        let strangers_max = limits::ANSWERS_BYTES_MAX - limits::ANSWERS_VALIDATORS_BYTES;
-        let peer = self.peers.get(&room.peer).copied().unwrap_or_default();
-        self.all + more <= limits::ANSWERS_BYTES_MAX + further
-            && peer + more <= limits::ANSWERS_PEER_BYTES_MAX + further
-            && (!room.stranger || self.strangers + more <= strangers_max + further)
+        let half = limits::ANSWERS_BYTES_MAX - limits::ANSWERS_VALIDATORS_BYTES + further;
+        let own = self.holders.get(&room.holder).copied().unwrap_or_default();
+        let others_have_some = match room.holder {
+            Holder::Stranger(_) => self.strangers + more <= half,
+            Holder::Validator(_) => self.all + more <= half || own == room.bytes,
+        };
+        others_have_some
+            && self.all + more <= limits::ANSWERS_BYTES_MAX + further
+            && own + more <= limits::ANSWERS_PEER_BYTES_MAX + further
     }
 
     fn add(&mut self, room: &Room, more: usize) {
         self.all += more;
-        *self.peers.entry(room.peer).or_default() += more;
-        if room.stranger {
+        *self.holders.entry(room.holder).or_default() += more;
+        if matches!(room.holder, Holder::Stranger(_)) {
             self.strangers += more;
         }
     }
 
     fn take_back(&mut self, room: &Room, less: usize) {
         self.all = self.all.saturating_sub(less);
-        if room.stranger {
+        if matches!(room.holder, Holder::Stranger(_)) {
             self.strangers = self.strangers.saturating_sub(less);
         }
-        if let Some(held) = self.peers.get_mut(&room.peer) {
+        if let Some(held) = self.holders.get_mut(&room.holder) {
             *held = held.saturating_sub(less);
             if *held == 0 {
-                self.peers.remove(&room.peer);
+                self.holders.remove(&room.holder);
             }
         }
     }
@@ -128,36 +139,49 @@ mod tests {
     use super::*;
 
     const SLOTS: RequestProtocol = RequestProtocol::Slots;
-    const VALIDATOR: Option<Identity> = Some(Identity([1; 32]));
 
-    /// Takes room until there is none, each peer as much as it gets.
-    fn take_all(answers: &Arc<Answers>, identity: Option<Identity>) -> Vec<Room> {
+    /// Takes room until there is none, each as much as it gets.
+    fn take_all(answers: &Arc<Answers>, identity: impl Fn(u8) -> Option<Identity>) -> Vec<Room> {
         let mut rooms = Vec::new();
-        loop {
-            let peer = PeerId::random();
-            let before = rooms.len();
-            rooms.extend(std::iter::from_fn(|| answers.room(peer, identity, SLOTS)));
+        for i in 0..=u8::MAX {
+            let (peer, before) = (PeerId::random(), rooms.len());
+            rooms.extend(std::iter::from_fn(|| answers.room(peer, identity(i), SLOTS)));
             assert!(rooms.len() - before <= limits::ANSWERS_PEER_BYTES_MAX / reserve(SLOTS));
-            if rooms.len() == before {
-                return rooms;
-            }
         }
+        rooms
+    }
+
+    const fn validator(i: u8) -> Option<Identity> {
+        Some(Identity([i; 32]))
+    }
+
+    #[test]
+    fn a_validator_with_many_peer_ids_leaves_the_others_an_answer_each() {
+        let answers = Arc::<Answers>::default();
+        let greedy = take_all(&answers, |_| validator(1));
+        assert_eq!(greedy.len() * reserve(SLOTS), limits::ANSWERS_PEER_BYTES_MAX);
+        let filled = take_all(&answers, |i| validator(2 + i / 2));
+        let half = limits::ANSWERS_BYTES_MAX - limits::ANSWERS_VALIDATORS_BYTES;
+        let held: Vec<usize> = answers.held().holders.values().copied().collect();
+        assert!(held.iter().filter(|bytes| **bytes > reserve(SLOTS)).sum::<usize>() <= half);
+        assert_eq!(answers.held().all, limits::ANSWERS_BYTES_MAX);
+        drop((greedy, filled));
     }
 
     #[test]
     fn strangers_leave_the_validators_their_half_and_all_comes_back() {
         let answers = Arc::<Answers>::default();
-        let strangers = take_all(&answers, None);
+        let strangers = take_all(&answers, |_| None);
         let max = limits::ANSWERS_BYTES_MAX - limits::ANSWERS_VALIDATORS_BYTES;
         assert_eq!(strangers.len() * reserve(SLOTS), max);
-        let validators = take_all(&answers, VALIDATOR);
+        let validators = take_all(&answers, validator);
         assert_eq!(validators.len() * reserve(SLOTS), limits::ANSWERS_VALIDATORS_BYTES);
         assert!(answers.room(PeerId::random(), None, RequestProtocol::Status).is_some());
         drop(strangers);
-        assert!(!take_all(&answers, VALIDATOR).is_empty(), "what strangers leave is theirs too");
+        assert!(!take_all(&answers, validator).is_empty(), "what strangers leave is theirs too");
         drop(validators);
         let held = answers.held();
-        assert_eq!((held.all, held.strangers, held.peers.len()), (0, 0, 0));
+        assert_eq!((held.all, held.strangers, held.holders.len()), (0, 0, 0));
     }
 
     #[test]

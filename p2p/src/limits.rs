@@ -125,8 +125,14 @@ pub const ANSWERS_BYTES_MAX: usize = 48 * 1024 * 1024;
 /// Of these, bytes that only validators may use: strangers that do not read must not keep one of them
 /// from catching up.
 pub const ANSWERS_VALIDATORS_BYTES: usize = ANSWERS_BYTES_MAX / 2;
-/// Bytes of answers to one peer, whatever its connections: one of slots and one of batches.
+/// Bytes of answers to one peer or validator, whatever its connections: one of slots and one of
+/// batches.
 pub const ANSWERS_PEER_BYTES_MAX: usize = 2 * RESPONSE_BYTES_MAX;
+/// An answer is written in pieces of this many bytes, and each has this long to be read: who does not
+/// read holds room no longer than that.
+pub const ANSWER_PIECE_BYTES: usize = 256 * 1024;
+/// See [`ANSWER_PIECE_BYTES`].
+pub const ANSWER_PIECE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Further bytes that only answers of status may use: who is full must still be seen to live.
 pub const ANSWERS_STATUS_BYTES: usize = 2 * 1024 * 1024;
 /// What an answer of status counts for while it is made; the longest has the signatures of 128

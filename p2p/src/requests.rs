@@ -146,7 +146,12 @@ impl Serving {
     }
 
     async fn finish(&mut self, last: &[u8]) -> Result<(), FrameError> {
-        self.stream.write_all(last).await?;
+        for piece in last.chunks(limits::ANSWER_PIECE_BYTES) {
+            let written = self.stream.write_all(piece);
+            tokio::time::timeout(limits::ANSWER_PIECE_TIMEOUT, written)
+                .await
+                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+        }
         self.stream.close().await?;
         Ok(())
     }

@@ -99,7 +99,7 @@ pub const SEAL_AHEAD_MAX: u64 = 16;
 pub const SEAL_KEPT_MAX: usize = 64;
 /// Executed heights that are not sealed; beyond it the oldest are left to a later seal, which covers them by its
 /// header's parents.
-pub const SEAL_UNSEALED_MAX: usize = 256;
+pub const SEAL_UNSEALED_MAX: usize = CATCHUP_UNSEALED_MAX;
 /// How often own signatures of heights that are not sealed are sent again, in milliseconds.
 pub const SEAL_RESEND_MS: u64 = 1_000;
 /// How many heights' signatures are sent again at once.
@@ -141,6 +141,8 @@ pub const CATCHUP_SLOW_DIVISOR: u64 = 4;
 pub const CATCHUP_RETRY_MS: u64 = 100;
 /// How long a peer that failed is passed over, in milliseconds, times its strikes.
 pub const CATCHUP_REST_MS: u64 = 500;
+/// Longest pause that a peer may ask for, in milliseconds.
+pub const CATCHUP_REST_MS_MAX: u64 = 8_000;
 /// Most strikes of a peer: it is asked again after 8 seconds at the latest.
 pub const CATCHUP_STRIKES_MAX: u32 = 16;
 /// Bodies wanted at once; who wants more waits for these. With every event all of them may be looked through.

@@ -5,7 +5,7 @@ use rota_sequencer::admission::{AdmissionContext, BundleVerdict, Verdict, judge_
 use rota_sequencer::execution::SystemView;
 use rota_sequencer::lanes as lane;
 use rota_sequencer::mempool;
-use rota_types::{TimestampMs, TransactionList, TxId};
+use rota_types::{Refusal, RefusalCode, TimestampMs, TransactionList, TxId};
 
 const fn verdict_of(verdict: Verdict) -> rota_p2p::Verdict {
     match verdict {
@@ -28,6 +28,18 @@ impl Core {
         };
         let verdict = verdict_of(verdict);
         self.out.push(Effect::GossipVerdict { token, verdict });
+    }
+
+    /// Gives a client's list to the own lane. What its slot ordered while the list waited for its turn is known by now.
+    pub(super) fn on_submit(&mut self, token: u64, list: TransactionList) {
+        if let Some(index) = list.ids().position(|id| (self.known)(&id)) {
+            let value = u64::try_from(index).ok();
+            let refusal = Refusal { code: RefusalCode::Duplicate, limit: None, value };
+            self.out.push(Effect::Refuse { token, refusal, retry_ms: None });
+            return;
+        }
+        let origin = lane::Origin::Client(token);
+        self.todo.push_back(Todo::Lanes(lane::Event::Submit { origin, list }));
     }
 
     fn judge(&mut self, now: TimestampMs, peer: u64, list: &TransactionList) -> BundleVerdict {

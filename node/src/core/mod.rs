@@ -281,10 +281,7 @@ impl Core {
     fn take(&mut self, now: TimestampMs, input: Input) {
         match input {
             Input::Tick => {}
-            Input::Submit { token, list } => {
-                let origin = lane::Origin::Client(token);
-                self.todo.push_back(Todo::Lanes(lane::Event::Submit { origin, list }));
-            }
+            Input::Submit { token, list } => self.on_submit(token, list),
             Input::Gossip { token, peer, bundle } => self.on_gossip(now, token, peer, bundle),
             Input::Batch { from, batch } => self.on_batch(from, batch),
             Input::Frame { from, class, bytes } => self.on_frame(from, class, bytes),

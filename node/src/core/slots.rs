@@ -120,7 +120,7 @@ impl Core {
         let terms = self.order.terms();
         self.tell_rejoin(rejoin::Event::Executed { height, terms: terms.clone() });
         if self.lanes.waits() {
-            let prefixes = executed.record.prefixes.clone();
+            let prefixes = executed.record.settled();
             self.todo.push_back(Todo::Lanes(lane::Event::Ordered { prefixes }));
         }
         self.todo.push_back(Todo::Lanes(lane::Event::Executed { terms }));
@@ -132,7 +132,7 @@ impl Core {
         self.todo.push_back(Todo::Seals(seals::Event::Executed { header }));
         self.keystore = executed.keystore.clone();
         if self.pool.usage().0 > 0 {
-            let prefixes = executed.record.prefixes.clone();
+            let prefixes = executed.record.settled();
             self.todo.push_back(Todo::Pool(mempool::Event::Ordered(prefixes)));
         }
         let header_id = self.header_id;

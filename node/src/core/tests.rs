@@ -10,6 +10,10 @@ use rota_types::*;
 use std::path::Path;
 
 const CHAIN: u64 = 77;
+/// A rollup with a quota that nothing fits.
+const TINY: RollupId = RollupId(11);
+/// Tags from here on are transactions of it.
+const TINY_TAGS: u64 = 1_000_000;
 
 /// A network of `n` authors and their batches, seen by the core of the first.
 struct Scene {
@@ -45,7 +49,10 @@ fn genesis(signers: &[Ed25519Signer]) -> Genesis {
         new_accounts_max: 8,
         emergency_bytes_max: 1 << 16,
         validators: validators.collect(),
-        rollups: vec![GenesisRollup { id: RollupId(10), name: "r".into(), slot_bytes_max: 0 }],
+        rollups: vec![
+            GenesisRollup { id: RollupId(10), name: "r".into(), slot_bytes_max: 0 },
+            GenesisRollup { id: TINY, name: "tiny".into(), slot_bytes_max: 1 },
+        ],
     }
 }
 
@@ -57,7 +64,8 @@ fn signers(n: u8) -> Vec<Ed25519Signer> {
 
 fn list(tag: u64) -> TransactionList {
     let payload = tag.to_le_bytes().to_vec();
-    let tx = Transaction { rollup: RollupId(10), valid_until_slot: Slot(50), payload };
+    let rollup = if tag < TINY_TAGS { RollupId(10) } else { TINY };
+    let tx = Transaction { rollup, valid_until_slot: Slot(50), payload };
     TransactionList::parse(codec::encode(&vec![tx]).into(), 4_096).unwrap()
 }
 
@@ -232,12 +240,11 @@ fn bodies_that_came_with_a_slot_of_catch_up_are_not_asked_for() {
     assert_eq!(scene.loads, []);
 }
 
-#[test]
-fn what_waits_here_and_was_ordered_elsewhere_is_refused_and_never_batched() {
-    let mut scene = Scene::new(4, Vec::new());
-    scene.step(Input::Submit { token: 1, list: list(1) });
-    scene.step(Input::Submit { token: 2, list: list(2) });
-    let elsewhere = batches(&scene.signers[1], 1, 1);
+/// A slot with the transaction of this tag, from another lane, while it waits here for the next own batch.
+fn ordered_elsewhere(scene: &mut Scene, tag: u64) -> Box<rota_sequencer::execution::ExecutedSlot> {
+    scene.step(Input::Submit { token: 1, list: list(tag - 1) });
+    scene.step(Input::Submit { token: 2, list: list(tag) });
+    let elsewhere = batches(&scene.signers[1], 1, tag - 1);
     scene.give(&elsewhere[0]);
     scene.decide(decision(elsewhere.into_iter()));
     let decided = scene.effects.iter().find_map(|effect| match effect {
@@ -246,8 +253,39 @@ fn what_waits_here_and_was_ordered_elsewhere_is_refused_and_never_batched() {
     });
     // The second submission would be sealed by the time that its slot is executed.
     scene.now = scene.now.plus(1_000);
-    let executed = Box::new(scene.executor.execute(&decided.unwrap()).unwrap());
-    assert_eq!(executed.record.prefixes.len(), 1);
+    Box::new(scene.executor.execute(&decided.unwrap()).unwrap())
+}
+
+#[test]
+fn what_was_skipped_elsewhere_and_may_be_ordered_later_stays_here() {
+    let mut scene = Scene::new(4, Vec::new());
+    let executed = ordered_elsewhere(&mut scene, TINY_TAGS + 2);
+    assert_eq!(executed.record.skips, [(0, RefusalCode::Quota)]);
+    assert_eq!((executed.record.prefixes.len(), executed.record.settled()), (1, Vec::new()));
+    scene.step(Input::Executed { executed, checkpoint: None });
+    let refused = |effect: &Effect| matches!(effect, Effect::Refuse { .. });
+    assert!(!scene.effects.iter().any(refused));
+    assert!(scene.effects.iter().any(|effect| matches!(effect, Effect::StoreBatch(_))));
+}
+
+#[test]
+fn a_submission_that_waited_while_its_slot_was_executed_is_refused_by_index() {
+    let known = list(7).ids().next();
+    let mut scene = Scene::new(4, Vec::new());
+    scene.core.known = Arc::new(move |id| Some(*id) == known);
+    scene.step(Input::Submit { token: 5, list: list(7) });
+    let refused = scene.effects.iter().any(|effect| {
+        matches!(effect, Effect::Refuse { token: 5, refusal, retry_ms: None }
+            if refusal.code == RefusalCode::Duplicate && refusal.value == Some(0))
+    });
+    assert!(refused);
+}
+
+#[test]
+fn what_waits_here_and_was_ordered_elsewhere_is_refused_and_never_batched() {
+    let mut scene = Scene::new(4, Vec::new());
+    let executed = ordered_elsewhere(&mut scene, 2);
+    assert_eq!((executed.record.prefixes.len(), executed.record.settled().len()), (1, 1));
     scene.step(Input::Executed { executed, checkpoint: None });
     let refused = scene.effects.iter().find_map(|effect| match effect {
         Effect::Refuse { token, refusal, .. } => Some((*token, refusal.code, refusal.value)),

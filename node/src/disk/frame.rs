@@ -123,9 +123,11 @@ impl<'a> PrefixSums<'a> {
     /// `sum` over something, continued over `start..end`.
     fn continued(&self, sum: u32, start: usize, end: usize) -> Option<u32> {
         let length = end.checked_sub(start)?;
+        if length == 0 {
+            return Some(sum);
+        }
         // A sum is linear: the prefix's own share, carried over the stretch, is taken out again.
-        let stretch = self.prefix(end)? ^ crc32c::crc32c_combine(self.prefix(start)?, 0, length);
-        Some(crc32c::crc32c_combine(sum, stretch, length))
+        Some(crc32c::crc32c_combine(sum ^ self.prefix(start)?, self.prefix(end)?, length))
     }
 }
 

@@ -128,7 +128,12 @@ impl Submitter {
             Ok(Ok(Err((refusal, Some(retry_ms))))) if refusal.code == RefusalCode::Limited => {
                 Err(ApiError::Limited { what: "the own lane", retry_ms })
             }
-            Ok(Ok(Err((refusal, _)))) => Err(ApiError::Refused { index: 0, refusal }),
+            // A lane refuses a list for one of its transactions by naming it.
+            Ok(Ok(Err((refusal, _)))) => {
+                let named = refusal.value.filter(|_| refusal.code == RefusalCode::Duplicate);
+                let index = named.and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
+                Err(ApiError::Refused { index, refusal })
+            }
             Ok(Err(_)) => Err(ApiError::Unavailable("the node is stopping".to_owned())),
             Err(_) => {
                 forget();

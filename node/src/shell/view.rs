@@ -5,7 +5,7 @@
 use super::ground::Clock;
 use crate::api::{Head, LevelTimes};
 use crate::core::Notice;
-use crate::limits::{HEIGHTS_KEPT_MAX, LANE_TIMES_MAX, UNDECIDED_KEPT_MAX};
+use crate::limits::{HEIGHTS_KEPT_MAX, LANE_TIMES_MAX, SEALED_ABOVE_MAX, UNDECIDED_KEPT_MAX};
 use rota_keystore::KeystoreState;
 use rota_sequencer::Batch;
 use rota_sequencer::execution::{ExecutedSlot, OrderState};
@@ -279,6 +279,13 @@ impl View {
         }
         state.sealed_above.insert(height);
         let mut sealed = self.head().sealed;
+        // A seal covers every height below it by its header's parents: a height whose own seal nobody has does not
+        // hold up the rest for ever.
+        if state.sealed_above.len() > SEALED_ABOVE_MAX
+            && let Some(first) = state.sealed_above.first()
+        {
+            sealed = first.prev();
+        }
         while state.sealed_above.remove(&sealed.next()) {
             sealed = sealed.next();
         }

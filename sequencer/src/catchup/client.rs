@@ -83,7 +83,7 @@ impl CatchUp {
     ) -> Result<(), IntakeFault> {
         match answer_of::<SlotsAnswer>(bytes)? {
             SlotsAnswer::Busy { retry_ms } => {
-                self.peers.rest(peer, now.plus(retry_ms.into()));
+                self.peers.rest(peer, now, retry_ms.into());
                 Ok(())
             }
             SlotsAnswer::Slots { status, parts } => {
@@ -176,7 +176,7 @@ impl CatchUp {
     ) -> Result<(), IntakeFault> {
         let frames = match answer_of::<BatchesAnswer>(bytes)? {
             BatchesAnswer::Busy { retry_ms } => {
-                self.peers.rest(peer, now.plus(retry_ms.into()));
+                self.peers.rest(peer, now, retry_ms.into());
                 return Ok(());
             }
             BatchesAnswer::Batches(frames) => frames,
@@ -263,7 +263,12 @@ impl CatchUp {
         let from = *from;
         // A validator's newest heights are sealed by its own exchange.
         let ripe = if self.config.grace_ms == 0 { from } else { from.plus(2) };
-        let has = |_, status: &Status| status.sealed >= ripe && status.first_kept <= from;
+        // A peer answers two questions at once, and seals come after slots and bodies.
+        let in_flight = &self.in_flight;
+        let asked = |peer| in_flight.values().filter(|other| other.peer == peer).count();
+        let has = |peer, status: &Status| {
+            asked(peer) < 2 && status.sealed >= ripe && status.first_kept <= from
+        };
         let Some(peer) = self.peers.choose(now, has) else { return };
         let request = SlotsRequest::Seals { from, count: CATCHUP_SEALS_MAX };
         let end = from.plus(u64::from(CATCHUP_SEALS_MAX));

@@ -1,7 +1,7 @@
 //! Peers of catch-up: what they have, and which of them is asked next.
 
 use super::wire::Status;
-use crate::limits::{CATCHUP_PEERS_MAX, CATCHUP_REST_MS, CATCHUP_STRIKES_MAX};
+use crate::limits::{CATCHUP_PEERS_MAX, CATCHUP_REST_MS, CATCHUP_REST_MS_MAX, CATCHUP_STRIKES_MAX};
 use rota_types::{Height, TimestampMs};
 use std::collections::BTreeMap;
 
@@ -105,8 +105,9 @@ impl Peers {
         }
     }
 
-    /// The peer asked for a pause.
-    pub(super) fn rest(&mut self, peer: u64, until: TimestampMs) {
+    /// The peer asked for a pause; it gets no longer one than [`CATCHUP_REST_MS_MAX`].
+    pub(super) fn rest(&mut self, peer: u64, now: TimestampMs, pause_ms: u64) {
+        let until = now.plus(pause_ms.min(CATCHUP_REST_MS_MAX));
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.rests_until = peer.rests_until.max(until);
         }

@@ -150,6 +150,19 @@ impl ExecutedRecord {
             .map(|(index, _)| index)
     }
 
+    /// Prefixes of the ids that need no further place: of what was ordered here, or before. What was skipped by any
+    /// other code may still be ordered later, by another batch.
+    #[must_use]
+    pub fn settled(&self) -> Vec<IdPrefix> {
+        let mut skips = self.skips.iter().peekable();
+        let settled = |(index, prefix): (u32, &IdPrefix)| {
+            while skips.next_if(|(skipped, _)| *skipped < index).is_some() {}
+            let code = skips.peek().filter(|(skipped, _)| *skipped == index).map(|(_, code)| *code);
+            code.is_none_or(|code| code == RefusalCode::Duplicate).then_some(*prefix)
+        };
+        (0u32..).zip(&self.prefixes).filter_map(settled).collect()
+    }
+
     /// The code with which the transaction at a slot index was skipped, if it was.
     #[must_use]
     pub fn skip_code(&self, index: u32) -> Option<RefusalCode> {

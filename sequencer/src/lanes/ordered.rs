@@ -51,7 +51,7 @@ impl Own {
         submission: Submission,
         ordered: &BTreeSet<u32>,
     ) -> Option<Submission> {
-        let Submission { serial, list, waiters, since } = submission;
+        let Submission { serial, list, waiters, pool, since } = submission;
         let first_ordered = |waiter: &Waiter| ordered.range(waiter.range()).next().copied();
         let (refused, mut waiters): (Vec<Waiter>, Vec<Waiter>) =
             waiters.into_iter().partition(|waiter| first_ordered(waiter).is_some());
@@ -62,7 +62,8 @@ impl Own {
         }
         let (dropped, wanted) = (covered(&refused, &list), covered(&waiters, &list));
         let stays = |index: &u32| {
-            !ordered.contains(index) && (wanted.contains(index) || !dropped.contains(index))
+            let for_clients = pool || wanted.contains(index) || !dropped.contains(index);
+            for_clients && !ordered.contains(index)
         };
         let kept: Vec<u32> = (0..count(&list)).filter(stays).collect();
         for waiter in &mut waiters {
@@ -77,7 +78,7 @@ impl Own {
         let (bytes, txs) = left.as_ref().map_or((0, 0), |left| (left.tx_bytes(), left.len()));
         self.queue_bytes = self.queue_bytes.saturating_sub(list.tx_bytes()).saturating_add(bytes);
         self.queue_txs = self.queue_txs.saturating_sub(list.len()).saturating_add(txs);
-        left.map(|list| Submission { serial, list, waiters, since })
+        left.map(|list| Submission { serial, list, waiters, pool, since })
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Submission {
     pub(crate) serial: u64,
     pub(crate) list: TransactionList,
     pub(crate) waiters: Vec<Waiter>,
+    /// It came from the pool, which has let it go: it stays though no client waits for it.
+    pub(crate) pool: bool,
     pub(crate) since: TimestampMs,
 }
 
@@ -181,6 +183,7 @@ impl Own {
             (Err(index), Origin::Client(token)) => return refuse_duplicate(turn, token, index),
             (Err(_), Origin::Pool) => return,
         };
+        let pool = matches!(origin, Origin::Pool);
         let waiters = match origin {
             Origin::Client(token) => {
                 let count = u32::try_from(list.len()).unwrap_or(u32::MAX);
@@ -192,7 +195,7 @@ impl Own {
         self.waiters = self.waiters.saturating_add(waiters.len());
         self.queue_bytes = self.queue_bytes.saturating_add(list.tx_bytes());
         self.queue_txs = self.queue_txs.saturating_add(list.len());
-        self.queue.push_back(Submission { serial, list, waiters, since: turn.now });
+        self.queue.push_back(Submission { serial, list, waiters, pool, since: turn.now });
     }
 
     /// Tells every waiting client that nothing will come of it here.

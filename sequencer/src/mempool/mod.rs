@@ -73,7 +73,8 @@ impl MempoolConfig {
 pub enum Event {
     /// A batch was stored, own or another's.
     Stored(Arc<Batch>),
-    /// A slot was executed: 16-byte prefixes of the ids in it, ordered or skipped.
+    /// A slot was executed: 16-byte prefixes of the ids that need no further place
+    /// ([`crate::execution::ExecutedRecord::settled`]).
     Ordered(Vec<[u8; 16]>),
     /// The clock entered a slot.
     Slot(Slot),

@@ -51,7 +51,11 @@ impl HeightSeals {
         self.header.is_some() && self.seal.is_none()
     }
 
-    pub(super) fn forget_told(&mut self) {
+    pub(super) fn forget_told(&mut self, validator: &ValidatorKey) {
+        self.told.remove(validator);
+    }
+
+    pub(super) fn forget_all_told(&mut self) {
         self.told.clear();
     }
 

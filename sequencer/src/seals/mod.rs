@@ -162,13 +162,15 @@ impl Seals {
             Event::Message { from, message } => self.message(from, message, &mut effects),
             Event::Known { sealed } => self.known(*sealed, None, &mut effects),
             Event::Connected { validator } => {
+                // What was under way to it is lost.
+                self.heights.values_mut().for_each(|seals| seals.forget_told(&validator));
                 self.resend(|message| Effect::Send { to: validator, message }, &mut effects);
             }
             Event::Tick => {
                 if self.resend_at.is_some_and(|at| at <= now) {
                     self.resend_at = None;
                     self.resend(Effect::Broadcast, &mut effects);
-                    self.heights.values_mut().for_each(HeightSeals::forget_told);
+                    self.heights.values_mut().for_each(HeightSeals::forget_all_told);
                 }
             }
         }

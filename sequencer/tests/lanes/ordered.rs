@@ -68,6 +68,19 @@ fn clients_that_wait_for_other_parts_of_the_submission_keep_their_places() {
     net.check();
 }
 
+/// The pool has let a gossiped transaction go: a client that sends it too, with one that is ordered elsewhere, must not
+/// take it along when it is refused.
+#[test]
+fn what_the_pool_gave_stays_though_a_client_of_it_is_refused() {
+    let mut net = waiting();
+    net.step(0, Event::Submit { origin: Origin::Pool, list: list(10..12, 64) });
+    net.submit(0, 2, list(10..12, 64));
+    ordered(&mut net, [10]);
+    assert_eq!(refusal(&net, 2), (RefusalCode::Duplicate, Some(0)));
+    net.run(300);
+    assert_eq!(second_batch(&net), ids([11]));
+}
+
 #[test]
 fn the_queue_is_empty_again_for_its_limits() {
     let mut net = waiting();
