@@ -1,4 +1,4 @@
-//! One validator or full node: disk, clock, network, RPC, CLI, web page.
+//! One validator or full node: disk, clock, network, RPC, CLI.
 
 pub mod api;
 pub mod cli;

@@ -5,6 +5,7 @@ use super::output::{self, Form};
 use crate::config::Config;
 use crate::error::OperatorError;
 use crate::provision::open::load_config;
+use crate::shell;
 use serde_json::json;
 
 /// Verbs of `rota config`.
@@ -44,7 +45,7 @@ pub fn run(command: ConfigCommand) -> Result<(), OperatorError> {
         ConfigCommand::Default => output::text(&Config::default().to_toml()),
         ConfigCommand::Check { home } => {
             let home = home.resolve()?;
-            load_config(&home, Vec::new(), 1)?;
+            shell::check_addresses(&load_config(&home, Vec::new(), 1)?.config)?;
             output::note(format!("{} is in order", home.config_file().display()));
             Ok(())
         }

@@ -25,9 +25,9 @@ pub struct DevnetArgs {
     /// Register further rollups
     #[arg(long, value_name = "ID")]
     pub rollup: Vec<RollupId>,
-    /// Length of a slot in milliseconds, 1000 to 60000
-    #[arg(long, value_name = "MS", default_value_t = 2_000)]
-    pub slot_ms: u64,
+    /// Length of a slot in milliseconds, 1000 to 60000; 2000 if left out
+    #[arg(long, value_name = "MS")]
+    pub slot_ms: Option<u64>,
     /// How many validators
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub validators: usize,

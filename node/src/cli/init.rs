@@ -107,6 +107,9 @@ pub fn init(args: InitArgs) -> Result<(), OperatorError> {
     let genesis = read_genesis(&args.genesis)?;
     devnet::refuse_public_keys(&genesis)?;
     let home = Home::resolve(args.home.as_deref(), |name| std::env::var_os(name), &genesis.name)?;
+    let mut config = crate::config::Config::default();
+    config.p2p.bootstrap = args.bootstrap;
+    shell::check_addresses(&config)?;
     home.create()?;
     let password = match args.password.password_file {
         Some(_) => args.password.read("password of the key files", None)?,
@@ -115,8 +118,6 @@ pub fn init(args: InitArgs) -> Result<(), OperatorError> {
     let keys = NodeKeys::generate(args.validator).map_err(|error| error.about("fresh keys"))?;
     write_genesis(&home.genesis_file(), &genesis)?;
     create_keys(&home, &keys, &password, Cost::Standard)?;
-    let mut config = crate::config::Config::default();
-    config.p2p.bootstrap = args.bootstrap;
     config.key.password_file = match &args.password.password_file {
         Some(path) if path != Path::new("-") => Some(absolute(path)?),
         Some(_) => None,
@@ -130,7 +131,8 @@ pub fn init(args: InitArgs) -> Result<(), OperatorError> {
     if let Some(key) = keys.validator_key() {
         Guard::open(RealDisk::shared(), &home.guard_file(), key, Create::New)?;
     }
-    report(&home, &keys, genesis.chain_id, args.form)
+    let drawn = args.password.password_file.is_none().then_some(config.key.password_file).flatten();
+    report(&home, &keys, genesis.chain_id, drawn.as_deref(), args.form)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, OperatorError> {
@@ -139,7 +141,13 @@ fn absolute(path: &Path) -> Result<PathBuf, OperatorError> {
     })
 }
 
-fn report(home: &Home, keys: &NodeKeys, chain_id: u64, form: Form) -> Result<(), OperatorError> {
+fn report(
+    home: &Home,
+    keys: &NodeKeys,
+    chain_id: u64,
+    drawn_password: Option<&Path>,
+    form: Form,
+) -> Result<(), OperatorError> {
     let peer_id = rota_p2p::peer_id_of_seed(&keys.node_seed)
         .map_err(|error| OperatorError::new(ExitCode::Bug, "a node key").cause(error))?
         .to_string();
@@ -148,13 +156,19 @@ fn report(home: &Home, keys: &NodeKeys, chain_id: u64, form: Form) -> Result<(),
             "home": home.root(),
             "peer_id": peer_id,
             "chain_id": chain_id,
+            "password_file": drawn_password,
             "validator": keys.validator_key(),
             "seal_key": keys.seal.as_ref().map(|seal| seal.public_key()),
             "seal_possession": keys.seal.as_ref().map(|seal| seal.prove_possession(chain_id)),
         }));
     }
+    let password = drawn_password.map_or_else(
+        || "as given".to_owned(),
+        |path| format!("drawn, in {}: move it away from the keys", path.display()),
+    );
     output::lines([
         format!("home       {}", home.root().display()),
+        format!("password   {password}"),
         format!("peer id    {peer_id}"),
         format!(
             "validator  {}",

@@ -111,7 +111,7 @@ impl Core {
                 self.notice(Notice::NilVote { height, round, reason });
             }
             E::Refused { .. } => self.notice(Notice::GuardRefused),
-            E::Abstaining { height } => self.notice(Notice::Alarm {
+            E::Abstaining { height } => self.notice(Notice::Halted {
                 what: format!("the guard remembers votes of height {height} that the log does not: this node does not vote on it"),
             }),
             E::Alarm(alarm) => {

@@ -341,6 +341,11 @@ pub enum Notice {
         /// The height.
         height: Height,
     },
+    /// The node leaves part of its work undone, for a reason that it knows and that ends.
+    Halted {
+        /// What, and why.
+        what: String,
+    },
     /// Tell the operator; the node goes on.
     Alarm {
         /// What happened.

@@ -119,7 +119,7 @@ impl Core {
             E::Penalise { validator, offence } => self.penalise(validator, offence.to_string()),
             E::SignRefused { .. } => self.notice(Notice::GuardRefused),
             E::Halted(halt) => {
-                self.notice(Notice::Alarm { what: format!("own lane halted: {halt}") });
+                self.notice(Notice::Halted { what: format!("own lane: {halt}") });
             }
             E::KeyUsedElsewhere(evidence) => {
                 self.fatal(format!(

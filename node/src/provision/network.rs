@@ -122,7 +122,7 @@ pub fn loopback_nodes(
     if count == 0 || count > VALIDATORS_MAX {
         return Err(OperatorError::new(ExitCode::Usage, format!("{count} validators"))
             .cause(format!("a network has 1 to {VALIDATORS_MAX}"))
-            .hint("rota devnet --validators 4"));
+            .hint("--validators 4"));
     }
     let at = |base: u16, index: usize| {
         u16::try_from(index)

@@ -42,7 +42,7 @@ pub use ground::{Clock, Ground, Road, Straight, SystemClock, now};
 pub use parts::Parts;
 pub use recover::{LostGuard, Opened, Salts, open};
 pub use release::{Outward, items, load_batch};
-pub use run::{RunningNode, check, run_node, run_node_on};
+pub use run::{RunningNode, check, check_addresses, run_node, run_node_on};
 pub use serve::Server;
 pub use telemetry::prometheus;
 pub use view::View;

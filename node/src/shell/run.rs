@@ -132,6 +132,22 @@ fn network_error(error: &rota_p2p::P2pError) -> OperatorError {
         .hint("rota start --instance 2 shifts every port, or set --p2p.listen")
 }
 
+/// Checks the addresses of a configuration.
+///
+/// # Errors
+/// Config, naming the key.
+pub fn check_addresses(config: &Config) -> Result<(), OperatorError> {
+    let p2p = &config.p2p;
+    for (texts, key) in [
+        (&p2p.listen, "p2p.listen"),
+        (&p2p.external, "p2p.external"),
+        (&p2p.bootstrap, "p2p.bootstrap"),
+    ] {
+        addresses(texts, key)?;
+    }
+    Ok(())
+}
+
 /// Checks what [`run_node`] would stumble over, without opening a socket or writing anything.
 ///
 /// # Errors

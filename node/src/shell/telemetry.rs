@@ -87,6 +87,10 @@ pub(super) fn on_notice(notice: &Notice, view: &View) {
         Notice::RejoinTarget { height } => {
             tracing::info!(%height, "enough validators answered: signing again once this height is executed here");
         }
+        Notice::Halted { what } => {
+            metrics::counter!("rota_node_halts_total").increment(1);
+            tracing::error!(what, "halted");
+        }
         Notice::Alarm { what } => {
             metrics::counter!("rota_consensus_alarms_total").increment(1);
             tracing::error!(what, "alarm");

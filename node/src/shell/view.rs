@@ -211,7 +211,10 @@ impl View {
             Notice::Executed(executed) => self.on_executed(*executed),
             Notice::Sealed { height, header, seal } => self.on_sealed(height, *header, *seal),
             // Counted and logged by `telemetry`; nothing here asks for them.
-            Notice::NilVote { .. } | Notice::Alarm { .. } | Notice::RejoinTarget { .. } => {}
+            Notice::NilVote { .. }
+            | Notice::Halted { .. }
+            | Notice::Alarm { .. }
+            | Notice::RejoinTarget { .. } => {}
             Notice::GuardRefused => self.write().guard_refusals += 1,
             Notice::Evidence { culprit, what } => {
                 self.write().evidence.push(format!("{culprit}: {what}"));

@@ -50,6 +50,7 @@ fn told(node: usize, notice: &Notice) -> Option<String> {
         Notice::GuardRefused => "its guard refuses a signature".to_owned(),
         Notice::Evidence { culprit, .. } => format!("evidence against {}", short(culprit)),
         Notice::RejoinTarget { height } => format!("may sign again once {height} is executed"),
+        Notice::Halted { what } => format!("halted {what}"),
         Notice::Alarm { what } => format!("ALARM {what}"),
         Notice::Ordered { .. } => return None,
     };

@@ -39,6 +39,9 @@ pub(super) struct Running {
     nodes: Vec<RunningNode>,
 }
 
+/// Length of a slot in milliseconds if no flag says another.
+const SLOT_MS: u64 = 2_000;
+
 /// Folder of the homes; removed at the end if it is temporary.
 struct Root {
     path: PathBuf,
@@ -115,7 +118,7 @@ fn homes(args: &DevnetArgs, root: &Path) -> Result<(Genesis, Vec<NodePlan>), Ope
             chain_id: devnet::CHAIN_ID,
             name: devnet::NAME.into(),
             genesis_time: shell::now(),
-            slot_ms: args.slot_ms,
+            slot_ms: args.slot_ms.unwrap_or(SLOT_MS),
             rollups,
             nodes: nodes.clone(),
             keys: KeySource::Public,
@@ -132,6 +135,9 @@ fn homes(args: &DevnetArgs, root: &Path) -> Result<(Genesis, Vec<NodePlan>), Ope
     };
     if genesis.chain_id != devnet::CHAIN_ID {
         return Err(refused("this is not a devnet's folder".into()));
+    }
+    if args.slot_ms.is_some_and(|slot_ms| slot_ms != genesis.slot_ms) {
+        return Err(refused(format!("this devnet has slots of {} ms", genesis.slot_ms)));
     }
     let missing = args.rollup.iter().find(|id| genesis.rollups.iter().all(|r| r.id != **id));
     if let Some(id) = missing {
