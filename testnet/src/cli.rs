@@ -1,10 +1,11 @@
-//! Command line of `rota-testnet`: `run`, `load`, `bench`, `sim`, `kill-loop`, `soak`.
+//! Command line of `rota-testnet`: `run`, `load`, `bench`, `sim`, `planted`, `kill-loop`, `soak`.
 
 use crate::bench::{self, Own, Shape};
 use crate::error::TestnetError;
 use crate::hurt::NodeArgs;
 use crate::load::{Summary, saturation};
 use crate::manifest::{Manifest, Rate, Via, random};
+use crate::planted::PlantedArgs;
 use crate::run::{self, Options};
 use crate::sim::SimArgs;
 use crate::soak;
@@ -48,6 +49,8 @@ enum Verb {
     Node(NodeArgs),
     /// Plays seeds in the deterministic simulator. Exit 0 iff every invariant holds.
     Sim(SimArgs),
+    /// Builds the simulator with bugs planted in a copy of the sources. Exit 0 iff each is caught.
+    Planted(PlantedArgs),
 }
 
 #[derive(Debug, Args)]
@@ -244,15 +247,28 @@ impl Cli {
             Verb::Soak(args) => args.run().await,
             Verb::Node(args) => args.run().await.map(|()| Verdict::Holds),
             Verb::Sim(args) => {
-                let played = tokio::task::spawn_blocking(move || args.run());
-                let holds = played.await.map_err(|error| TestnetError::Program {
-                    what: "a simulated run".into(),
-                    cause: error.to_string(),
-                })??;
+                let holds = aside(move || args.run()).await?;
                 Ok(if holds { Verdict::Holds } else { Verdict::Broken })
+            }
+            Verb::Planted(args) => {
+                let json = args.json;
+                let report = aside(move || args.run()).await?;
+                print(&report, json)?;
+                Ok(if report.holds() { Verdict::Holds } else { Verdict::Broken })
             }
         }
     }
+}
+
+/// Runs what computes or waits for long on a thread of its own.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TestnetError> + Send + 'static,
+) -> Result<T, TestnetError> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(|error| TestnetError::Program {
+        what: "a simulated run".into(),
+        cause: error.to_string(),
+    })?
 }
 
 /// Writes data to stdout; all else goes to stderr.

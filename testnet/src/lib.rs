@@ -12,7 +12,7 @@
 //! Nothing imports this crate. It never changes a node's files but as a manifest says, listens on loopback only,
 //! and starts nothing it does not end, unless asked to keep it.
 //!
-//! [`sim`] runs the same cores without processes, in virtual time.
+//! [`sim`] runs the same cores without processes, in virtual time; [`planted`] asks whether it catches bugs.
 //!
 //! # Deviations
 //!
@@ -29,6 +29,7 @@ pub mod limits;
 pub mod load;
 pub mod machine;
 pub mod manifest;
+pub mod planted;
 pub mod run;
 pub mod sim;
 pub mod soak;

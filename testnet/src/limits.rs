@@ -75,6 +75,19 @@ pub const SOAK_QUEUE_BYTES_PER_MINUTE_MAX: f64 = 16.0 * 1024.0;
 /// Bytes of ledger for each byte ordered: bodies once, records and frames beside them.
 pub const LEDGER_BYTES_PER_BYTE_MAX: f64 = 1.25;
 
+/// Seeds within which a planted bug is to be caught.
+pub const PLANTED_SEEDS: u64 = 200;
+/// Planted bugs that CI plays in one run: two builds fit its minutes.
+pub const PLANTED_TURN: usize = 2;
+/// Most planted bugs; more patches are refused.
+pub const PATCHES_MAX: usize = 100;
+/// Most bytes of a patch; a longer one is refused.
+pub const PATCH_BYTES_MAX: u64 = 64 * 1024;
+/// Most source files copied: a hundred times the project.
+pub const SOURCE_FILES_MAX: usize = 100_000;
+/// How long the simulator with a planted bug may play; a bug that makes it spin has not been caught.
+pub const PLANTED_RUN_MAX: Duration = Duration::from_secs(900);
+
 const _: () = assert!(SUBMISSION_BYTES_MIN < SUBMISSION_BYTES_MAX);
 const _: () = assert!(SUBMISSION_BYTES_MAX <= 512 * 1024);
 const _: () = assert!(BUNDLE_BYTES <= 128 * 1024);

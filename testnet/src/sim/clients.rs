@@ -68,7 +68,7 @@ fn list_of(transactions: &[Transaction]) -> TransactionList {
 }
 
 impl World {
-    fn slot_now(&self) -> Slot {
+    pub(super) fn slot_now(&self) -> Slot {
         Slot(self.heap.now_us() / self.plan.slot_ms.saturating_mul(1_000).max(1))
     }
 

@@ -2,7 +2,7 @@
 
 use super::plan::Byzantine;
 use super::run::{Options, Outcome, run};
-use super::swarm::{Summary, swarm};
+use super::swarm::{Summary, swarm, until_violation};
 use super::tags::Signatures;
 use super::trace::Lines;
 use crate::error::TestnetError;
@@ -35,6 +35,9 @@ pub struct SimArgs {
     /// A third of the weight or more is Byzantine: the network may halt, and fork only with evidence.
     #[arg(long)]
     too_many: bool,
+    /// Stops at the first seed that breaks something, and tells no story.
+    #[arg(long, conflicts_with = "seed")]
+    until_violation: bool,
     /// Summary as JSON on stdout.
     #[arg(long)]
     json: bool,
@@ -94,11 +97,15 @@ impl SimArgs {
 
     fn many(&self) -> Result<bool, TestnetError> {
         let options = self.options(Lines::None);
-        let summary = swarm(self.seeds.clone(), &options, self.jobs, &|outcome| {
-            // The same seed again, with its story.
-            let told = Options { lines: Lines::Keep, ..options.clone() };
-            report(&run(outcome.seed, &told), &told);
-        });
+        let summary = if self.until_violation {
+            until_violation(self.seeds.clone(), &options, self.jobs)
+        } else {
+            swarm(self.seeds.clone(), &options, self.jobs, &|outcome| {
+                // The same seed again, with its story.
+                let told = Options { lines: Lines::Keep, ..options.clone() };
+                report(&run(outcome.seed, &told), &told);
+            })
+        };
         if self.json {
             let text = serde_json::to_string(&summary).map_err(|error| TestnetError::Program {
                 what: "writing JSON".into(),

@@ -5,7 +5,7 @@ use super::roles::Role;
 use std::collections::BTreeMap;
 
 /// What must happen beside faults and roles.
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 13] = [
     "bundles ignored",
     "bundles rejected",
     "bundles taken",
@@ -14,6 +14,7 @@ const OTHERS: [&str; 12] = [
     "frames that overtook",
     "heights decided in a later round",
     "keystore operations",
+    "outages as long as transactions live",
     "penalties",
     "receipts",
     "starts refused",
@@ -28,7 +29,7 @@ impl Counts {
     /// What must have happened in a large run: a fault that never fires is a failure of the test.
     pub(super) fn must_happen() -> Vec<&'static str> {
         let faults = Fault::ALL.iter().map(|fault| fault.name());
-        let roles = Role::CRIMES.iter().map(|role| role.name());
+        let roles = Role::CRIMES.iter().chain(&Role::RARE_CRIMES).map(|role| role.name());
         faults.chain(roles).chain(OTHERS.iter().copied()).collect()
     }
 

@@ -12,7 +12,7 @@ use rota_node::core::{Core, Effect, Input};
 use rota_node::disk::sim::Tail;
 use rota_node::disk::{Item, Pipeline, SimDisk};
 use rota_node::error::OperatorError;
-use rota_node::guard::{Create, Floor, Guard, GuardLog};
+use rota_node::guard::{Create, Floor, Guard, GuardLog, Marks, read_records};
 use rota_node::home::Home;
 use rota_node::ledger::LedgerReader;
 use rota_node::limits::{
@@ -197,6 +197,14 @@ impl Machine {
         let Some(key) = self.key() else { return };
         // On a disk in trouble it is not there, and the rejoin begins again.
         GuardLog::create(self.disk.shared().as_ref(), &self.home.guard_file(), key, floors).ok();
+    }
+
+    /// What the guard's file holds; `None` if there is none.
+    pub(super) fn marks(&self) -> Option<Marks> {
+        let (_, records) = read_records(&self.disk, &self.home.guard_file()).ok()?;
+        let mut marks = Marks::default();
+        records.iter().for_each(|record| marks.record(record));
+        Some(marks)
     }
 
     pub(super) fn ledger_files(&self) -> Vec<std::path::PathBuf> {

@@ -50,6 +50,6 @@ pub use invariants::Violation;
 pub use plan::Byzantine;
 pub use roles::Role;
 pub use run::{Options, Outcome, run};
-pub use swarm::{Broken, Summary, swarm};
+pub use swarm::{Broken, Summary, swarm, until_violation};
 pub use tags::Signatures;
 pub use trace::Lines;

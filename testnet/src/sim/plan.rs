@@ -52,6 +52,8 @@ pub(super) struct Plan {
     /// Slots of the first phase.
     pub(super) slots: u64,
     pub(super) byzantine: Byzantine,
+    /// Everybody is down between the two phases, until transactions of the first expire.
+    pub(super) outage: bool,
 }
 
 impl Plan {
@@ -82,7 +84,24 @@ impl Plan {
             fault_every_us: 1_000_000,
             slots: 12,
             byzantine: Byzantine::Tolerated,
+            outage: false,
         }
+    }
+
+    /// Gives one Byzantine of some seeds a crime that only few play; drawn apart, so that it moves nothing else.
+    pub(super) fn with_rare_crimes(mut self, dice: &mut Dice) -> Self {
+        let guilty = self.roles.iter().enumerate().filter(|(_, role)| **role != Role::Honest);
+        let guilty: Vec<usize> = guilty.map(|(node, _)| node).collect();
+        if self.byzantine == Byzantine::Tolerated
+            && dice.chance(350)
+            && let Some(node) = dice.pick(&guilty)
+            && let Some(crime) = dice.pick(&Role::RARE_CRIMES)
+            && let Some(role) = self.roles.get_mut(node)
+        {
+            *role = crime;
+            self.outage = crime == Role::Postdate;
+        }
+        self
     }
 
     /// What a seed draws.

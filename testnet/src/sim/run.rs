@@ -58,6 +58,7 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
     tags::choose(options.signatures);
     let mut dice = Dice::new(seed);
     let plan = Plan::swarm(&options.validators, options.byzantine, &mut dice);
+    let plan = plan.with_rare_crimes(&mut Dice::new(!seed));
     play(seed, plan, dice, options.lines)
 }
 
@@ -104,6 +105,9 @@ fn phases(world: &mut World) -> Result<(), Violation> {
     world.clients.stopped = true;
     if world.plan.byzantine == Byzantine::TooMany {
         return aftermath(world);
+    }
+    if world.plan.outage {
+        world.outage()?;
     }
     let quorum = world.draw_quorum();
     world.hold_down_outside(&quorum);

@@ -7,7 +7,7 @@ use crate::clock;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// One seed in so many signs with real keys.
@@ -83,18 +83,38 @@ pub fn swarm(
     jobs: usize,
     on_broken: &(dyn Fn(&Outcome) + Sync),
 ) -> Summary {
+    play(seeds, options, jobs, false, on_broken)
+}
+
+/// Plays seeds of a range, ascending, until one breaks something. Those below it have all been played, so that the
+/// lowest of [`Summary::violations`] does not depend on the number of threads.
+#[must_use]
+pub fn until_violation(seeds: Range<u64>, options: &Options, jobs: usize) -> Summary {
+    play(seeds, options, jobs, true, &|_| ())
+}
+
+fn play(
+    seeds: Range<u64>,
+    options: &Options,
+    jobs: usize,
+    stops: bool,
+    on_broken: &(dyn Fn(&Outcome) + Sync),
+) -> Summary {
     let started = clock::now();
-    let next = AtomicU64::new(seeds.start);
+    let (next, stopped) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     let summary = Mutex::new(Summary::default());
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
+            if seed >= seeds.end || stopped.load(Ordering::Relaxed) {
                 return;
             }
             let real = seed % REAL_SIGNATURES_EVERY == REAL_SIGNATURES_EVERY - 1;
             let signatures = if real { Signatures::Real } else { options.signatures };
             let outcome = run(seed, &Options { signatures, ..options.clone() });
+            if stops && outcome.violation.is_some() {
+                stopped.store(true, Ordering::Relaxed);
+            }
             let reported = {
                 let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
                 summary.add(&outcome);

@@ -1,6 +1,7 @@
 //! What the threads of a node do, one virtual moment after another: core, commit, verifier, execution.
 
 use super::costs;
+use super::invariants::{Check, check_behind};
 use super::world::{What, World};
 use rota_node::core::Input;
 use rota_node::disk::CommitError;
@@ -35,6 +36,10 @@ impl World {
                 let damaged = self.machine(node).damaged;
                 let check = self.judged(node, |all, actor| all.on_boot(actor, tip, damaged));
                 self.judge(check);
+                if let Some(marks) = self.machine(node).marks() {
+                    let check = self.judged(node, |all, actor| all.on_marks(actor, &marks));
+                    self.judge(check);
+                }
                 self.counts.add("starts");
                 self.commit(node);
                 self.arm_tick(node);
@@ -161,12 +166,15 @@ impl World {
     pub(super) fn committed(&mut self, node: usize, life: u64) {
         let Some(running) = self.running(node, life) else { return };
         let Some(group) = running.committing.take() else { return };
-        let mut released: Vec<Outward> = Vec::new();
-        let committed = running.pipeline.commit(group, |outward| released.push(outward));
-        if let Err(error) = committed {
-            self.commit_failed(node, &error);
-            return;
-        }
+        let (mut released, mut check): (Vec<Outward>, Check) = (Vec::new(), Ok(()));
+        let ledger = running.reader.clone();
+        let committed = running.pipeline.commit(group, |outward| {
+            if check.is_ok() {
+                check = check_behind(node, &ledger, &outward);
+            }
+            released.push(outward);
+        });
+        self.judge(check);
         for outward in released {
             if self.crashes_at_release(node) {
                 return;
@@ -175,6 +183,10 @@ impl World {
             if self.machine(node).life != life {
                 return;
             }
+        }
+        if let Err(error) = committed {
+            self.commit_failed(node, &error);
+            return;
         }
         self.commit(node);
         self.wake(node);

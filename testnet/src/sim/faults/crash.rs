@@ -63,8 +63,14 @@ impl World {
             && let Some(group) = running.committing.take()
         {
             disk.power_off_at(disk.operations().saturating_add(operations));
-            // Whether it got through or not: nothing of it was released.
-            running.pipeline.commit(group, drop).ok();
+            // If it got through, the end came before anything was let go; if not, only what went too early has left.
+            let mut early = Vec::new();
+            let committed = running.pipeline.commit(group, |outward| early.push(outward));
+            if committed.is_err() {
+                for outward in early {
+                    self.release(node, outward);
+                }
+            }
         }
     }
 

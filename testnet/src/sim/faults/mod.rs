@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod heal;
+mod outage;
 mod partition;
 
 use super::dice::Dice;

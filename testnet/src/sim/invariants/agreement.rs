@@ -1,13 +1,14 @@
 //! Agreement and prefix: one proposal a height, by a valid commit certificate, heights without gap, slots ascending.
 
+use super::weights::Weights;
 use super::{Violation, broken};
 use crate::sim::cast::CHAIN_ID;
 use rota_sequencer::execution::DecidedSlot;
 use rota_types::{Hash, Height, Slot, ValidatorSet};
 use std::collections::BTreeMap;
 
-#[derive(Default)]
 pub(super) struct Agreement {
+    weights: Weights,
     decided: BTreeMap<Height, (Hash, Slot)>,
     /// Newest decided height that each node released.
     nodes: BTreeMap<usize, Height>,
@@ -16,6 +17,16 @@ pub(super) struct Agreement {
 }
 
 impl Agreement {
+    pub(super) fn new(set: &ValidatorSet) -> Self {
+        Self {
+            weights: Weights::new(set),
+            decided: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            late_rounds: 0,
+            carried: 0,
+        }
+    }
+
     /// Whether it is the first node to decide this height.
     pub(super) fn on_decided(
         &mut self,
@@ -41,6 +52,9 @@ impl Agreement {
         }
         if let Err(error) = decided.certificate.verify(CHAIN_ID, set) {
             broken("certificates are valid", format!("commit of {height}: {error}"))?;
+        }
+        if !self.weights.are_quorum(decided.certificate.signatures.iter().map(|(key, _)| key)) {
+            broken("certificates are valid", format!("commit of {height} without a quorum"))?;
         }
         let parent = self.decided.get(&height.prev()).map_or(Slot(0), |(_, slot)| *slot);
         if slot <= parent {

@@ -1,6 +1,7 @@
 //! Batch certificates: each is valid, at most one batch is certified at a place, and honest nodes of more than a
 //! third of all weight hold what is certified.
 
+use super::weights::Weights;
 use super::{Check, Said, broken};
 use crate::sim::cast::CHAIN_ID;
 use rota_sequencer::lanes::LaneMessage;
@@ -9,13 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Certificates {
     set: ValidatorSet,
+    weights: Weights,
     honest: BTreeSet<ValidatorKey>,
     certified: BTreeMap<LanePosition, Hash>,
 }
 
 impl Certificates {
     pub(super) fn new(set: ValidatorSet, honest: Vec<ValidatorKey>) -> Self {
-        Self { set, honest: honest.into_iter().collect(), certified: BTreeMap::new() }
+        let (weights, honest) = (Weights::new(&set), honest.into_iter().collect());
+        Self { set, weights, honest, certified: BTreeMap::new() }
     }
 
     /// From anyone: a certificate that verifies is one, whoever shows it.
@@ -23,6 +26,11 @@ impl Certificates {
         let Said::Lanes(LaneMessage::Certificate(certificate)) = said else { return Ok(()) };
         let position = certificate.header().position;
         let digest = certificate.header().digest(CHAIN_ID);
+        let signers = certificate.acks.iter().map(|(key, _)| key).chain([&position.lane]);
+        if !self.weights.are_quorum(signers) && certificate.verify(CHAIN_ID, &self.set).is_ok() {
+            let what = format!("{digest} at {position:?} passes for certified without a quorum");
+            return broken("certificates are valid", what);
+        }
         match self.certified.get(&position) {
             Some(known) if *known == digest => Ok(()),
             Some(known) => {

@@ -3,20 +3,26 @@
 //! Rules: docs/protocol.md and the list of the same name in the design. A check tells what it found and never mends.
 
 mod agreement;
+mod behind;
 mod certificates;
 mod deadlines;
 mod durable;
 mod good_names;
 mod headers;
+mod locks;
+mod marks;
 mod order;
 mod queues;
 mod receipts;
 mod signatures;
+mod weights;
 
+pub(super) use behind::check as check_behind;
 pub(super) use queues::check as check_queues;
 
 use super::cast::CHAIN_ID;
 use rota_node::core::{Effect, FrameClass, Notice};
+use rota_node::guard::Marks;
 use rota_sequencer::Batch;
 use rota_sequencer::execution::{DecidedSlot, ExecutedSlot};
 use rota_sequencer::lanes::{FIRST_TAG, LAST_TAG, LaneMessage};
@@ -80,6 +86,7 @@ pub(super) struct Invariants {
     durable: durable::Durable,
     good_names: good_names::GoodNames,
     headers: headers::Headers,
+    locks: locks::Locks,
     order: order::Order,
     receipts: receipts::Receipts,
     signatures: signatures::SignedOnce,
@@ -98,12 +105,13 @@ pub(super) struct Actor<'a> {
 impl Invariants {
     pub(super) fn new(genesis: &Genesis, set: ValidatorSet, honest: Vec<ValidatorKey>) -> Self {
         Self {
-            agreement: agreement::Agreement::default(),
+            agreement: agreement::Agreement::new(&set),
             certificates: certificates::Certificates::new(set.clone(), honest.clone()),
             deadlines: deadlines::Deadlines::new(set.clone()),
             durable: durable::Durable::default(),
             good_names: good_names::GoodNames::new(honest.clone()),
-            headers: headers::Headers::default(),
+            headers: headers::Headers::new(&set),
+            locks: locks::Locks::new(&set, &honest),
             order: order::Order::new(genesis),
             receipts: receipts::Receipts::new(honest),
             signatures: signatures::SignedOnce::default(),
@@ -118,6 +126,7 @@ impl Invariants {
             if actor.honest {
                 self.signatures.on_message(actor, &said)?;
                 self.durable.on_message(actor, &said)?;
+                self.locks.on_message(actor, &said)?;
             }
         }
         if !actor.honest {
@@ -127,6 +136,9 @@ impl Invariants {
         match effect {
             Effect::Execute(decided) => self.on_decided(actor, decided),
             Effect::Notice(Notice::Executed(executed)) => self.on_executed(actor, executed),
+            Effect::Notice(Notice::Sealed { height, seal, .. }) => {
+                self.headers.on_sealed(actor.node, *height, seal)
+            }
             _ => Ok(()),
         }
     }
@@ -155,6 +167,15 @@ impl Invariants {
     pub(super) fn on_boot(&mut self, actor: &Actor<'_>, tip: Height, damaged: bool) -> Check {
         self.agreement.on_boot(actor.node, tip);
         if actor.honest && !damaged { self.durable.on_boot(actor, tip) } else { Ok(()) }
+    }
+
+    /// What the guard of a node remembers after a start.
+    pub(super) fn on_marks(&self, actor: &Actor<'_>, marks: &Marks) -> Check {
+        if actor.honest {
+            marks::check(actor.node, actor.key, &self.signatures, marks)
+        } else {
+            Ok(())
+        }
     }
 
     /// A step ended: the newest note of the desk, if it is a new one.

@@ -8,7 +8,8 @@ use crate::sim::cast::CHAIN_ID;
 use rota_consensus::Message;
 use rota_sequencer::lanes::LaneMessage;
 use rota_sequencer::seals::SealMessage;
-use rota_types::{Hash, MarkPlace};
+use rota_types::bls::seal_digest;
+use rota_types::{Ack, Hash, MarkPlace};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -17,6 +18,12 @@ pub(super) struct SignedOnce {
 }
 
 impl SignedOnce {
+    /// What a node signed, by place.
+    pub(super) fn of(&self, node: usize) -> impl Iterator<Item = (MarkPlace, Hash)> + '_ {
+        let of_node = self.signed.iter().filter(move |((other, _), _)| *other == node);
+        of_node.map(|((_, place), digest)| (*place, *digest))
+    }
+
     pub(super) fn on_message(&mut self, actor: &Actor<'_>, said: &Said) -> Check {
         let Some(key) = actor.key else { return Ok(()) };
         let (place, digest) = match said {
@@ -33,10 +40,11 @@ impl SignedOnce {
                 (MarkPlace::Proposal { height, round }, proposal.signing_digest(CHAIN_ID))
             }
             Said::Lanes(LaneMessage::Ack(ack)) if ack.validator == key => {
-                (MarkPlace::Ack { position: ack.position }, ack.header_digest)
+                let signed = Ack::signing_digest(CHAIN_ID, &ack.position, &ack.header_digest);
+                (MarkPlace::Ack { position: ack.position }, signed)
             }
             Said::Seals(SealMessage::Signature(seal)) if seal.validator == key => {
-                (MarkPlace::Seal { height: seal.height }, seal.header_id)
+                (MarkPlace::Seal { height: seal.height }, seal_digest(CHAIN_ID, &seal.header_id))
             }
             Said::Batch(batch) if batch.position().lane == key => {
                 let position = batch.position();

@@ -10,6 +10,11 @@ use rota_types::limits::BATCH_BODY_BYTES_MAX;
 use rota_types::{Ack, RollupId, Signer as _, Slot, Transaction, TransactionList, ids_tree};
 use std::sync::Arc;
 
+/// Transactions that one machine postdates.
+const POSTDATED_MAX: usize = 12;
+/// Slots before their end in which they come again.
+const POSTDATED_ENDS_SLOTS: u64 = 3;
+
 impl Scene<'_> {
     /// Another batch at the same place to some.
     pub(super) fn equivocate_batch(mut self, effect: &Effect) -> Option<Vec<Effect>> {
@@ -66,6 +71,30 @@ impl Scene<'_> {
         Some(if sent { Vec::new() } else { vec![Effect::Send { to: chosen, class, bytes }] })
     }
 
+    /// Its own certificates keep one acknowledgement; at times that one stands there often enough to seem many.
+    pub(super) fn thin_certificate(self, effect: &Effect) -> Option<Vec<Effect>> {
+        let (to, bytes) = match effect {
+            Effect::Broadcast { class: FrameClass::Certificates, bytes } => (None, bytes),
+            Effect::Send { class: FrameClass::Certificates, bytes, to } => (Some(*to), bytes),
+            _ => return None,
+        };
+        let LaneMessage::Certificate(mut certificate) = LaneMessage::from_bytes(bytes).ok()? else {
+            return None;
+        };
+        let kept = certificate.acks.first().copied()?;
+        if certificate.header().position.lane != self.me {
+            return None;
+        }
+        let seem = if self.dice.chance(500) { certificate.acks.len() } else { 1 };
+        certificate.acks = vec![kept; seem];
+        let class = FrameClass::Certificates;
+        let bytes: bytes::Bytes = LaneMessage::Certificate(certificate).to_bytes().into();
+        Some(vec![match to {
+            Some(to) => Effect::Send { to, class, bytes },
+            None => Effect::Broadcast { class, bytes },
+        }])
+    }
+
     /// Its batches go to just so many that with its own they are more than two thirds.
     pub(super) fn withhold(self, effect: &Effect) -> Option<Vec<Effect>> {
         let Effect::SendBatch { to, frame } = effect else { return None };
@@ -83,6 +112,43 @@ impl Scene<'_> {
 }
 
 impl World {
+    /// A transaction that is valid for as long as any may be, or one of those again when it is about to expire.
+    pub(super) fn postdate(&mut self, node: usize) -> bool {
+        let slot = self.slot_now();
+        let validity = self.genesis.validity_slots_max;
+        let criminal = &mut self.machine_mut(node).criminal;
+        let ends = |until: &Slot| *until >= slot && *until <= slot.plus(POSTDATED_ENDS_SLOTS);
+        let again: Vec<_> =
+            criminal.postdated.iter().filter(|(_, until, _)| ends(until)).cloned().collect();
+        let lists: Vec<TransactionList> = if again.is_empty() {
+            if criminal.postdated.len() >= POSTDATED_MAX {
+                return false;
+            }
+            let until = slot.plus(validity).plus(criminal.dice.below(3));
+            let payload = criminal.dice.bytes::<16>().to_vec();
+            let transaction =
+                Transaction { rollup: RollupId(10), valid_until_slot: until, payload };
+            let id = transaction.id();
+            let bytes = rota_types::codec::encode(&vec![transaction]);
+            let Ok(list) = TransactionList::parse(bytes.into(), BATCH_BODY_BYTES_MAX) else {
+                return false;
+            };
+            criminal.postdated.push((id, until, list.clone()));
+            vec![list]
+        } else {
+            again.into_iter().map(|(.., list)| list).collect()
+        };
+        for list in lists {
+            let Some(running) = self.up(node).filter(|running| running.bulk_has_room()) else {
+                return false;
+            };
+            let token = running.token();
+            running.bulk.push_back(Input::Submit { token, list });
+        }
+        self.wake(node);
+        true
+    }
+
     /// What a criminal makes of a batch that it was sent, before its core sees it.
     pub(in crate::sim) fn abuse_batch(&mut self, node: usize, batch: &Arc<Batch>) {
         let machine = self.machine(node);

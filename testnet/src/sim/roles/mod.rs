@@ -12,7 +12,7 @@ use super::dice::Dice;
 use super::world::{What, World};
 use bytes::Bytes;
 use rota_node::core::{Effect, FrameClass};
-use rota_types::{Ed25519Signer, ValidatorKey};
+use rota_types::{Ed25519Signer, Hash, Slot, TransactionList, ValidatorKey};
 use std::collections::VecDeque;
 
 /// What a machine is.
@@ -50,6 +50,10 @@ pub enum Role {
     LyingAnswers,
     /// Publishes bundles that nobody may accept.
     ForgedGossip,
+    /// Shows certificates with too few acknowledgements, or with one of them many times.
+    ThinCertificates,
+    /// Batches transactions that live as long as any may, and again when they are about to expire.
+    Postdate,
 }
 
 impl Role {
@@ -71,6 +75,9 @@ impl Role {
         Self::ForgedGossip,
     ];
 
+    /// Crimes of few seeds.
+    pub(super) const RARE_CRIMES: [Self; 2] = [Self::ThinCertificates, Self::Postdate];
+
     /// Its name in the summary.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -90,6 +97,8 @@ impl Role {
             Self::Replay => "role: replay",
             Self::LyingAnswers => "role: lying answers",
             Self::ForgedGossip => "role: forged gossip",
+            Self::ThinCertificates => "role: thin certificates",
+            Self::Postdate => "role: postdate",
         }
     }
 }
@@ -109,11 +118,13 @@ const HEARD_MAX: usize = 256;
 pub(super) struct Criminal {
     pub(super) dice: Dice,
     pub(super) heard: VecDeque<(FrameClass, Bytes)>,
+    /// Transactions that live long, by id, with the slot in which they expire.
+    pub(super) postdated: Vec<(Hash, Slot, TransactionList)>,
 }
 
 impl Criminal {
     pub(super) const fn new(dice: Dice) -> Self {
-        Self { dice, heard: VecDeque::new() }
+        Self { dice, heard: VecDeque::new(), postdated: Vec::new() }
     }
 
     pub(super) fn hear(&mut self, class: FrameClass, bytes: &Bytes) {
@@ -168,6 +179,7 @@ impl World {
             Role::EquivocateBatches => scene.equivocate_batch(&effect),
             Role::ShowToOne => scene.show_to_one(&effect),
             Role::Withhold => scene.withhold(&effect),
+            Role::ThinCertificates => scene.thin_certificate(&effect),
             _ => None,
         };
         match instead {
@@ -195,6 +207,7 @@ impl World {
             Role::Replay => self.send_again(node),
             Role::ForgedGossip => self.publish_forged(node),
             Role::Amnesia => self.forget_all(node),
+            Role::Postdate => self.postdate(node),
             _ => false,
         };
         if done {
