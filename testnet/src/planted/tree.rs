@@ -21,7 +21,7 @@ const OPTIMISED: [&str; 6] = [
 
 /// The copied sources, and the build folder beside them.
 #[derive(Debug)]
-pub struct Tree {
+pub(super) struct Tree {
     root: PathBuf,
     copy: PathBuf,
     target: PathBuf,
@@ -58,7 +58,7 @@ fn output_of(command: &mut Command, what: &str) -> Result<Vec<u8>, TestnetError>
 impl Tree {
     /// A tree of the project at `root` under `work`. Nothing is copied yet.
     #[must_use]
-    pub fn new(root: &Path, work: &Path) -> Self {
+    pub(super) fn new(root: &Path, work: &Path) -> Self {
         Self { root: root.to_path_buf(), copy: work.join("tree"), target: work.join("target") }
     }
 
@@ -81,7 +81,7 @@ impl Tree {
     ///
     /// # Errors
     /// Files that cannot be read or written.
-    pub fn restore(&self) -> Result<(), TestnetError> {
+    pub(super) fn restore(&self) -> Result<(), TestnetError> {
         let sources = self.sources()?;
         for name in &sources {
             let (from, to) = (self.root.join(name), self.copy.join(name));
@@ -118,7 +118,7 @@ impl Tree {
     ///
     /// # Errors
     /// A patch that does not apply.
-    pub fn apply(&self, patch: &Patch) -> Result<(), TestnetError> {
+    pub(super) fn apply(&self, patch: &Patch) -> Result<(), TestnetError> {
         let mut git = Command::new("git");
         // Inside another working tree git would leave files out silently.
         git.arg("apply").arg(&patch.path).current_dir(&self.copy);
@@ -135,7 +135,7 @@ impl Tree {
     ///
     /// # Errors
     /// What does not build.
-    pub fn build(&self) -> Result<PathBuf, TestnetError> {
+    pub(super) fn build(&self) -> Result<PathBuf, TestnetError> {
         let what = "cargo build";
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["build", "--locked", "--offline", "--bin", "rota-testnet"]);
@@ -155,7 +155,7 @@ impl Tree {
     ///
     /// # Errors
     /// A simulator that ends without one, or does not end.
-    pub fn simulate(&self, binary: &Path, seeds: u64) -> Result<Value, TestnetError> {
+    pub(super) fn simulate(&self, binary: &Path, seeds: u64) -> Result<Value, TestnetError> {
         let what = "rota-testnet sim";
         let mut sim = Command::new(binary);
         sim.args(["sim", "--seeds", &seeds.to_string(), "--validators", "4..10"]);
