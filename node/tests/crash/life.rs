@@ -50,7 +50,7 @@ impl Life {
         let parts = Parts::assemble(&clock, &cast.genesis, set, stores, secrets).unwrap();
         let retention = Retention::new(&cast.genesis, KEEP_BYTES);
         let Parts { core, first, pipeline, execution, reader, .. } = parts;
-        let first = retention.items(&core, first);
+        let first = retention.items(&core, first).collect();
         Ok(Self { core, pipeline, execution, retention, reader, inputs: VecDeque::new(), first })
     }
 
@@ -71,7 +71,7 @@ impl Life {
         });
         let effects = self.core.step(*now, input);
         let items = self.retention.items(&self.core, effects);
-        self.commit(items)
+        self.commit(items.collect())
     }
 
     fn commit(&mut self, items: Vec<Item<Outward>>) -> (Vec<Outward>, Result<(), CommitError>) {
