@@ -11,7 +11,7 @@ use crate::error::Fatal;
 use crate::wal::WalEntry;
 use arc_malachitebft_core_consensus::Input;
 use bytes::Bytes;
-use rota_types::{Gate, MarkPlace};
+use rota_types::{Gate, Mark, MarkPlace, ValidatorKey};
 
 impl Driver {
     pub(super) fn replay(&mut self, wal: &[Bytes], gate: &mut dyn Gate) {
@@ -32,6 +32,10 @@ impl Driver {
         let local = self.desk.config.local;
         for entry in &entries {
             seat.recall(chain_id, &local, entry);
+            // The log is synced before the guard: power may have gone between the two.
+            if let Some(mark) = own_mark(chain_id, &local, entry) {
+                gate.sign(mark);
+            }
         }
         let inputs: Vec<Option<Input<Ctx>>> = entries.iter().map(WalEntry::to_input).collect();
         self.begin(gate);
@@ -73,9 +77,26 @@ impl Driver {
     }
 }
 
+/// The mark of what we signed ourselves.
+fn own_mark(chain_id: u64, local: &ValidatorKey, entry: &WalEntry) -> Option<Mark> {
+    match entry {
+        WalEntry::Vote(signed) if signed.vote.validator == *local => {
+            let (height, round, kind) = (signed.vote.height, signed.vote.round, signed.vote.kind);
+            let place = MarkPlace::Vote { height, round, kind };
+            Some(Mark { place, digest: signed.vote.signing_digest(chain_id) })
+        }
+        WalEntry::Proposal(signed) if signed.proposal.validator == *local => {
+            let (height, round) = (signed.proposal.height, signed.proposal.round);
+            let place = MarkPlace::Proposal { height, round };
+            Some(Mark { place, digest: signed.proposal.signing_digest(chain_id) })
+        }
+        _ => None,
+    }
+}
+
 impl Seat {
     /// What must be known before the core derives anything: that our own recorded messages are ours.
-    fn recall(&mut self, chain_id: u64, local: &rota_types::ValidatorKey, entry: &WalEntry) {
+    fn recall(&mut self, chain_id: u64, local: &ValidatorKey, entry: &WalEntry) {
         match entry {
             WalEntry::Vote(vote) if vote.vote.validator == *local => {
                 let digest = vote.vote.signing_digest(chain_id);
@@ -91,7 +112,7 @@ impl Seat {
     }
 
     /// The door's state after an entry.
-    fn admit(&mut self, chain_id: u64, local: &rota_types::ValidatorKey, entry: WalEntry) {
+    fn admit(&mut self, chain_id: u64, local: &ValidatorKey, entry: WalEntry) {
         match entry {
             WalEntry::Body(body) => {
                 let id = body.id(chain_id);
