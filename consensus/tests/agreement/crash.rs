@@ -165,3 +165,20 @@ fn our_signature_made_elsewhere_stops_the_node() {
     assert_eq!(net.nodes[3].driver.as_ref().unwrap().status().phase, Phase::Dead);
     assert!(net.nodes[3].driver.as_ref().unwrap().deadline().is_none());
 }
+
+#[test]
+fn a_log_without_its_marks_makes_them_again_at_the_start() {
+    let mut net = Net::new(&[1, 1, 1, 1], 2_000, 13);
+    assert!(net.run_until(60_000, |net| net.all_decided(2)));
+    let marks = |net: &Net| net.nodes[2].disk.marks_of(rota_types::Height(3));
+    assert!(net.run_until(60_000, |net| !marks(net).is_empty()));
+    let before = marks(&net);
+    // The power went between the sync of the log and that of the guard.
+    net.crash(2);
+    net.nodes[2].disk.marks.clear();
+    net.restart(2);
+    let after = marks(&net);
+    assert!(before.iter().all(|mark| after.contains(mark)), "{before:?} before, {after:?} after");
+    assert!(net.run_until(60_000, |net| net.all_decided(5)));
+    net.assert_safe();
+}
