@@ -96,7 +96,8 @@ impl Promises {
                 receipt.verify(CHAIN_ID).unwrap();
                 let position = receipt.receipt.position;
                 let digest = self.batches.get(&position).copied();
-                let stored = digest.is_some_and(|digest| ledger.has_batch(&digest));
+                // A receipt may leave before the batch does; its place is looked at when it is decided.
+                let stored = digest.is_none_or(|digest| ledger.has_batch(&digest));
                 assert!(stored, "a receipt for {position:?}, which is not durable");
                 self.receipts.insert(usize::try_from(*token).unwrap(), (**receipt).clone());
             }
