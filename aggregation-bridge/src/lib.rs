@@ -3,6 +3,9 @@
 //! This version of the protocol attaches no proofs yet: the three roots that the bridge puts into
 //! a slot header are [`Roots::NONE`], by rule, until `protocol_version` 2 defines them.
 
+pub mod limits;
+pub mod verify;
+
 use rota_types::Hash;
 
 /// What the bridge commits to in a slot header.
