@@ -109,8 +109,6 @@ fn keys_of_gnark_are_read() {
         ("blank_groth16_bn254_nocommit", Source::GnarkGroth16),
         ("blank_plonk_bn254_commit", Source::GnarkPlonkBn254),
         ("blank_plonk_bn254_nocommit", Source::GnarkPlonkBn254),
-        ("blank_plonk_bls12381_commit", Source::GnarkPlonkBls12381),
-        ("blank_plonk_bls12381_nocommit", Source::GnarkPlonkBls12381),
     ] {
         let Some(key) = fixture(&format!("gnark/backend/solidity/testdata/{name}.vk")) else {
             return;

@@ -208,18 +208,18 @@ fn plonk_proof<E: Curve>(bytes: &[u8]) -> Result<Vec<u8>, FileError> {
     let wires = pieces.firsts::<E>(3)?;
     let product = pieces.first::<E>()?;
     let quotient = pieces.firsts::<E>(3)?;
-    let count = pieces.count(PLONK_COMMITMENTS_MAX)?;
-    let commitments = pieces.firsts::<E>(count)?;
     let opening = pieces.first::<E>()?;
     let values = pieces.count(6 + PLONK_COMMITMENTS_MAX)?;
-    if values != 6 + count {
-        return Err(FileError::Length("proof"));
-    }
+    let count = values.checked_sub(6).ok_or(FileError::Length("proof"))?;
     let linearised = pieces.take(SCALAR_BYTES)?.to_vec();
     let values = pieces.take(5 * SCALAR_BYTES)?.to_vec();
     let selectors = pieces.take(count * SCALAR_BYTES)?.to_vec();
     let opening_shifted = pieces.first::<E>()?;
     let shifted = pieces.take(SCALAR_BYTES)?.to_vec();
+    if pieces.count(PLONK_COMMITMENTS_MAX)? != count {
+        return Err(FileError::Length("proof"));
+    }
+    let commitments = pieces.firsts::<E>(count)?;
     pieces.end()?;
     let openings = [opening, opening_shifted].concat();
     let tail = [openings, selectors, commitments].concat();
