@@ -28,3 +28,40 @@ pub const FILE_BYTES_MAX: usize = 512 * 1024;
 pub const FILE_PROOFS_MAX: usize = 256;
 /// Most decimal or hexadecimal digits of a number in a text form: 2¹²⁸⁰ is past every field.
 pub const NUMBER_DIGITS_MAX: usize = 384;
+
+// ---- ledger, inbox, verdicts ----
+
+/// Most networks of a ledger: the number of rollups that a genesis document can register. At it a registration
+/// is refused.
+pub const NETWORKS_MAX: usize = 4096;
+/// Most exits of one transition: what a validator hashes and appends in a few milliseconds. Above it the
+/// transition is refused.
+pub const EXITS_MAX: usize = 1024;
+/// Most bits of an amount or a balance: no sum of all networks' balances wraps 256 bits.
+pub const AMOUNT_BITS_MAX: u32 = 128;
+/// Most capped tokens of one network.
+pub const CAPS_MAX: usize = 16;
+/// Longest window of a cap in slots: half a day of 12 s slots; one sum is kept for each of them.
+pub const CAP_WINDOW_SLOTS_MAX: u64 = 3600;
+/// Most exits held by one cap. A transition that would hold more is refused: its source waits.
+pub const HELD_EXITS_MAX: usize = 4096;
+/// Most held exits that one queue releases in one height; the others follow in the next.
+pub const RELEASES_MAX: usize = 256;
+/// Most deliveries into one inbox in one height. A transition that would exceed it is refused, and may come
+/// again in the next.
+pub const DELIVERIES_MAX: usize = 65_536;
+/// Global exit roots that a claim may name: half a day of 12 s slots. An older path is made anew.
+pub const EXIT_ROOTS_KEPT: usize = 3600;
+/// Outcomes of exits that are remembered for questions; older ones are in the index.
+pub const OUTCOMES_MAX: usize = 65_536;
+/// Executed heights of an inbox that no proof has passed yet: nine days of 12 s slots. At it the inbox is full:
+/// its rollup is paused until a proof moves the head.
+pub const INBOX_BOUNDARIES_MAX: usize = 65_536;
+/// Statements of one rollup that are kept because they come early.
+pub const EARLY_STATEMENTS_MAX: usize = 8;
+/// Most verdicts of one height: far above what a slot's budget of cost units buys.
+pub const VERDICTS_MAX: usize = 1 << 20;
+
+const _: () = assert!(HELD_EXITS_MAX >= EXITS_MAX);
+const _: () = assert!(DELIVERIES_MAX >= EXITS_MAX);
+const _: () = assert!(NETWORKS_MAX >= rota_types::limits::GENESIS_ROLLUPS_MAX);

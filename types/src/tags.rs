@@ -43,11 +43,25 @@ pub enum Tag {
     Namespace,
     /// Operation of the system rollup.
     SystemOp,
+    /// Ordered exits of a transition, commitment of keccak kind.
+    Exits,
+    /// Root over the deliveries into one inbox in one height.
+    DeliveriesRoot,
+    /// Root over the verdicts of one height.
+    VerdictsRoot,
+    /// Commitment to the pessimistic ledger.
+    Ledger,
+    /// First link of an inbox.
+    InboxGenesis,
+    /// Any other link of an inbox.
+    InboxLink,
+    /// Statement that a transition's proof makes.
+    Statement,
 }
 
 impl Tag {
     /// Every tag, for documentation and the uniqueness test.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 25] = [
         Self::Batch,
         Self::Ack,
         Self::Receipt,
@@ -66,6 +80,13 @@ impl Tag {
         Self::Status,
         Self::Namespace,
         Self::SystemOp,
+        Self::Exits,
+        Self::DeliveriesRoot,
+        Self::VerdictsRoot,
+        Self::Ledger,
+        Self::InboxGenesis,
+        Self::InboxLink,
+        Self::Statement,
     ];
 
     /// The ASCII tag, `rota/<object>/v1`.
@@ -90,6 +111,13 @@ impl Tag {
             Self::Status => "rota/status/v1",
             Self::Namespace => "rota/namespace/v1",
             Self::SystemOp => "rota/system-op/v1",
+            Self::Exits => "rota/exits/v1",
+            Self::DeliveriesRoot => "rota/deliveries-root/v1",
+            Self::VerdictsRoot => "rota/verdicts-root/v1",
+            Self::Ledger => "rota/ledger/v1",
+            Self::InboxGenesis => "rota/inbox-genesis/v1",
+            Self::InboxLink => "rota/inbox-link/v1",
+            Self::Statement => "rota/statement/v1",
         }
     }
 
