@@ -84,7 +84,10 @@ fn exit(value: &Value) -> BridgeExit {
 fn path(value: &Value) -> RootedPath {
     let siblings = value["proof"]["siblings"].as_array().unwrap();
     let siblings: Vec<Hash> = siblings.iter().map(hash).collect();
-    RootedPath { root: hash(&value["root"]), path: ExitPath(siblings.try_into().unwrap()) }
+    RootedPath {
+        root: hash(&value["root"]),
+        path: Box::new(ExitPath(siblings.try_into().unwrap())),
+    }
 }
 
 fn info_leaf(value: &Value) -> L1InfoLeaf {

@@ -1,5 +1,5 @@
 //! Statements against an inbox: what fits the proven head, and each way in which one does not.
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use rota_aggregation_bridge::error::{ExitError, Unfit};
 use rota_aggregation_bridge::exits::NetworkId;

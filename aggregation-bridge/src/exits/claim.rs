@@ -40,8 +40,8 @@ impl ExitProof {
 pub struct RootedPath {
     /// The root.
     pub root: Hash,
-    /// The path.
-    pub path: ExitPath,
+    /// The path; boxed, for it is a kilobyte.
+    pub path: Box<ExitPath>,
 }
 
 impl RootedPath {
@@ -188,7 +188,7 @@ mod tests {
         let (exits, rollups) = trees();
         let rooted = |leaves: &[Hash], index| RootedPath {
             root: exit_root(leaves),
-            path: ExitPath::of(leaves, index).unwrap(),
+            path: Box::new(ExitPath::of(leaves, index).unwrap()),
         };
         let leaf = L1InfoLeaf {
             index: 1,

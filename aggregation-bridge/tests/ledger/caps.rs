@@ -50,7 +50,7 @@ fn the_window_slides_and_no_w_slots_let_more_than_the_cap_through() {
             now += u64::from(matches!(event.outcome, ExitOutcome::Delivered { .. }));
         }
         let exits = [transfer(B, token(A), 1); 7];
-        let events = send(&mut ledger, A, &exits[..(slot % 8) as usize]).unwrap();
+        let events = send(&mut ledger, A, &exits[..usize::try_from(slot % 8).unwrap()]).unwrap();
         now += events.iter().filter(|e| e.outcome != ExitOutcome::Held).count() as u64;
         left.push(now);
     }
@@ -165,7 +165,7 @@ fn windows_and_numbers_of_caps_are_bounded() {
         let refused = ledger.set_cap(A, token(A), Some((U256::ONE, window)));
         assert_eq!(refused, Err(Refused::CapWindow));
     }
-    for n in 0..CAPS_MAX as u32 {
+    for n in 0..u32::try_from(CAPS_MAX).unwrap() {
         ledger.set_cap(A, token(NetworkId(n)), Some((U256::ONE, 1))).unwrap();
     }
     let more = ledger.set_cap(A, token(NetworkId(99)), Some((U256::ONE, 1)));

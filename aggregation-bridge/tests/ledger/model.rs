@@ -257,7 +257,7 @@ fn claim(ledger: &mut Ledger, model: &mut Model, any: usize, twice: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn value_is_conserved_and_every_exit_arrives_once(

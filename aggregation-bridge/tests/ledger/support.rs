@@ -10,13 +10,13 @@ use rota_aggregation_bridge::ledger::{
 use rota_types::{Hash, Slot};
 use ruint::aliases::U256;
 
-pub const CHAIN: u64 = 7;
-pub const A: NetworkId = NetworkId(3);
-pub const B: NetworkId = NetworkId(4);
-pub const C: NetworkId = NetworkId(5);
+pub(crate) const CHAIN: u64 = 7;
+pub(crate) const A: NetworkId = NetworkId(3);
+pub(crate) const B: NetworkId = NetworkId(4);
+pub(crate) const C: NetworkId = NetworkId(5);
 
 /// A and B receive by inbox, C by claims; all count 64 bits.
-pub fn ledger() -> Ledger {
+pub(crate) fn ledger() -> Ledger {
     let mut ledger = Ledger::new(CHAIN);
     for mode in [Mode::Inbox, Mode::Inbox, Mode::Claims] {
         ledger.register(config(mode, 64)).unwrap();
@@ -25,19 +25,19 @@ pub fn ledger() -> Ledger {
     ledger
 }
 
-pub fn config(mode: Mode, amount_bits: u32) -> NetworkConfig {
+pub(crate) fn config(mode: Mode, amount_bits: u32) -> NetworkConfig {
     NetworkConfig { mode, kind: CommitmentKind::Keccak, amount_bits }
 }
 
-pub fn exits_hash(exits: &[BridgeExit]) -> Hash {
+pub(crate) fn exits_hash(exits: &[BridgeExit]) -> Hash {
     CommitmentKind::Keccak.exits_hash(CHAIN, exits)
 }
 
-pub fn token(of: NetworkId) -> TokenInfo {
+pub(crate) fn token(of: NetworkId) -> TokenInfo {
     TokenInfo { origin_network: of, origin_address: Address([9; 20]) }
 }
 
-pub fn transfer(to: NetworkId, token: TokenInfo, amount: u128) -> BridgeExit {
+pub(crate) fn transfer(to: NetworkId, token: TokenInfo, amount: u128) -> BridgeExit {
     BridgeExit {
         leaf_type: LeafType::Transfer,
         token,
@@ -48,12 +48,12 @@ pub fn transfer(to: NetworkId, token: TokenInfo, amount: u128) -> BridgeExit {
     }
 }
 
-pub fn message(from: NetworkId, to: NetworkId) -> BridgeExit {
+pub(crate) fn message(from: NetworkId, to: NetworkId) -> BridgeExit {
     let sender = TokenInfo { origin_network: from, origin_address: Address([7; 20]) };
     BridgeExit { leaf_type: LeafType::Message, ..transfer(to, sender, 0) }
 }
 
-pub fn send(
+pub(crate) fn send(
     ledger: &mut Ledger,
     from: NetworkId,
     exits: &[BridgeExit],
@@ -64,7 +64,7 @@ pub fn send(
 }
 
 /// Sends, and fails if the refusal changed anything.
-pub fn refusal(ledger: &mut Ledger, from: NetworkId, exits: &[BridgeExit]) -> Refused {
+pub(crate) fn refusal(ledger: &mut Ledger, from: NetworkId, exits: &[BridgeExit]) -> Refused {
     let mut after = ledger.clone();
     let refused = send(&mut after, from, exits).unwrap_err();
     assert_unchanged(ledger, after);
@@ -72,19 +72,19 @@ pub fn refusal(ledger: &mut Ledger, from: NetworkId, exits: &[BridgeExit]) -> Re
 }
 
 /// Same root, and the same deliveries at the end of the height.
-pub fn assert_unchanged(before: &Ledger, mut after: Ledger) {
+pub(crate) fn assert_unchanged(before: &Ledger, mut after: Ledger) {
     let mut before = before.clone();
     assert_eq!(before.root(), after.root());
     assert_eq!(before.end_height(), after.end_height());
     assert_eq!(before.root(), after.root());
 }
 
-pub fn outcomes(events: &[ExitEvent]) -> Vec<ExitOutcome> {
+pub(crate) fn outcomes(events: &[ExitEvent]) -> Vec<ExitOutcome> {
     events.iter().map(|event| event.outcome).collect()
 }
 
 /// Ends the height and begins the next in `slot`.
-pub fn next(ledger: &mut Ledger, slot: u64) -> Vec<ExitEvent> {
+pub(crate) fn next(ledger: &mut Ledger, slot: u64) -> Vec<ExitEvent> {
     ledger.end_height();
     ledger.begin_height(Slot(slot))
 }
