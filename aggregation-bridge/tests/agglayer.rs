@@ -2,7 +2,7 @@
 //!
 //! The files belong to other projects and are read from `$ROTA_FIXTURES`, else `../shared/fixtures`; each that
 //! is absent is named and skipped. What they pin is pinned by our own vectors too (`tests/vectors.rs`).
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use rota_aggregation_bridge::exits::{

@@ -1,5 +1,5 @@
 //! Groth16 on both curves: what holds, what is refused and why, one by one and many together.
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 mod made;
 

@@ -46,7 +46,7 @@ pub(crate) trait Curve: Pairing {
 pub(crate) fn number<F: PrimeField>(bytes: &[u8]) -> Result<F, Fault> {
     let mut value = F::BigInt::default();
     let limbs = value.as_mut();
-    if bytes.len() != limbs.len() * size_of::<u64>() {
+    if bytes.len() != size_of_val(limbs) {
         return Err(Fault::NonCanonical);
     }
     for (limb, piece) in limbs.iter_mut().zip(bytes.rchunks_exact(size_of::<u64>())) {

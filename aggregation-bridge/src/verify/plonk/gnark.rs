@@ -256,10 +256,11 @@ fn challenge(name: &str, before: &[u8], bound: &[u8]) -> [u8; 32] {
 /// A point as gnark writes it into a transcript: uncompressed; on BLS12-381 infinity has its flag.
 fn transcript_point<E: Curve>(point: &E::G1Affine) -> Vec<u8> {
     let mut bytes = E::g1_bytes(point);
-    if point.is_zero() && E::FLAGGED_INFINITY {
-        if let Some(first) = bytes.first_mut() {
-            *first = 0x40;
-        }
+    if point.is_zero()
+        && E::FLAGGED_INFINITY
+        && let Some(first) = bytes.first_mut()
+    {
+        *first = 0x40;
     }
     bytes
 }
