@@ -99,14 +99,12 @@ fn the_larger_batch_holds() {
     expect(&wrong, invalid(Reason::MissingInputs));
 }
 
-/// RISC Zero's own test circuits and snarkjs' own Plonk circuit, their signals in files of their own.
+/// RISC Zero's own test circuits, their signals in files of their own.
 #[test]
 fn bare_proofs_hold() {
-    for folder in [
-        "risc0/risc0/risc0/groth16/tests/data",
-        "risc0/risc0/examples/groth16-verifier/src/data",
-        "snarkjs/test/plonk_circuit",
-    ] {
+    for folder in
+        ["risc0/risc0/risc0/groth16/tests/data", "risc0/risc0/examples/groth16-verifier/src/data"]
+    {
         let path = |name: &str| format!("{folder}/{name}.json");
         let inputs = path("public");
         let (proof, key) = (path("proof"), path("verification_key"));
