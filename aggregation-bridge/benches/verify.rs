@@ -1,9 +1,13 @@
 //! Verification benches: one proof of each system, and many Groth16 proofs together.
 
-#![expect(clippy::unwrap_used, reason = "a bench fails loudly and is no library")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench fails loudly, and says what it skips"
+)]
 
 #[path = "../tests/made/mod.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
 mod made;
 
 use ark_bls12_381::Bls12_381;

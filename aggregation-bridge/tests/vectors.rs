@@ -1,5 +1,5 @@
 //! The vectors of `tests/python/bridge_vectors.py`, a second implementation written from docs/bridge.md.
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests fail loudly")]
 
 use rota_aggregation_bridge::exits::{
     Address, BridgeExit, GlobalIndex, ImportedExit, LeafType, LocalExitTree, NetworkCommitment,

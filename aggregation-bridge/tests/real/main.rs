@@ -2,7 +2,12 @@
 //!
 //! The files are read from `ROTA_FIXTURES`, else from `../shared/fixtures` beside the project; what is absent is skipped
 //! by name. The proofs under `tests/vectors` are our own and always there.
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests fail loudly, and say what they skip"
+)]
 
 mod gnark;
 mod programs;
